@@ -1,0 +1,196 @@
+/**
+ * What is said on the router's local socket: every request and reply, checked at both ends.
+ *
+ * HTTP and JSON over a unix socket that only root can open. Paths begin with the version; a router
+ * answers exactly the versions it knows, so that an old CLI meets a clear error, not a surprise.
+ *
+ *   GET    /v1/status                       → Status
+ *   PUT    /v1/networks/:id   NetworkSpec   → NetworkReply     make or update; same ID = same network
+ *   DELETE /v1/networks/:id                 → {}               unknown ID is no error
+ *   PUT    /v1/endpoints/:id  EndpointSpec  → EndpointReply    idempotent by ID
+ *   POST   /v1/endpoints/:id/join  JoinSpec → JoinReply
+ *   POST   /v1/endpoints/:id/leave          → {}
+ *   DELETE /v1/endpoints/:id                → {}               unknown ID is no error
+ *   POST   /v1/stop                         → {}               the router ends; traffic goes on
+ *   POST   /v1/reset                        → ResetReply       removes our links, rules, records, then ends
+ *
+ * and on the TCP control port, for other routers:
+ *
+ *   GET    /v1/cluster                      → ClusterReply
+ */
+
+import { z } from 'zod'
+import { isIpAddress, isMac } from '../model/address.ts'
+import type { IpAddress, Mac } from '../model/address.ts'
+import { isEndpointId, isHostId, isNetworkId, isVni } from '../model/cluster.ts'
+import type { EndpointId, HostId, NetworkId, Vni } from '../model/cluster.ts'
+import { parsePrefix } from '../model/prefix.ts'
+
+const ipAddress = z.custom<IpAddress>(isIpAddress, 'not an IP address')
+const mac = z.custom<Mac>(isMac, 'not a MAC address')
+const hostId = z.custom<HostId>(isHostId, 'not a host ID')
+const networkId = z.custom<NetworkId>(isNetworkId, 'not a network ID')
+const endpointId = z.custom<EndpointId>(isEndpointId, 'not an endpoint ID')
+const vni = z.custom<Vni>(isVni, 'not a VNI')
+const cidr = z.string().refine((text) => parsePrefix(text) !== undefined, 'not ADDRESS/LENGTH')
+const port = z.number().int().min(1).max(65_535)
+/** 576 is IPv4's least (RFC 791), 65535 the kernel's most. */
+const mtuBytes = z.number().int().min(576).max(65_535)
+
+export const networkSpec = z.strictObject({
+  subnets: z.array(cidr).max(16),
+  mtuBytes: mtuBytes.optional(),
+  multicast: z.boolean(),
+})
+
+export const networkReply = z.strictObject({
+  id: networkId,
+  vni,
+  /** What the containers' interfaces get: the asked value or the underlay's, whichever is less. */
+  mtuBytes,
+})
+
+export const endpointSpec = z.strictObject({
+  network: networkId,
+  /** Interface addresses with prefix length, at most one per family; empty for none. */
+  addresses: z.array(cidr).max(2),
+  /** Chosen by the user; otherwise the router makes one. */
+  mac: mac.optional(),
+})
+
+export const endpointReply = z.strictObject({ mac })
+
+export const joinSpec = z.strictObject({
+  /** Docker's SandboxKey: path of the container's network namespace; may not exist yet. */
+  sandbox: z.string().max(4096),
+})
+
+export const joinReply = z.strictObject({
+  /** Interface in the host's namespace that is to be moved into the container. */
+  link: z.string(),
+  /** Subnets that the container reaches through this interface besides its own. */
+  connectedRoutes: z.array(cidr),
+})
+
+export const resetReply = z.strictObject({
+  /** What was removed, by kind: links, rules, records, files. */
+  removed: z.record(z.string(), z.number()),
+})
+
+/** A host as others see it. */
+const peer = z.strictObject({
+  id: hostId,
+  nickname: z.string(),
+  address: ipAddress,
+  controlPort: port,
+  dataPort: port,
+  version: z.string(),
+  /** The host that answers this request. */
+  self: z.boolean(),
+  endpoints: z.number().int(),
+})
+
+const networkStatus = z.strictObject({
+  id: networkId,
+  vni,
+  subnets: z.array(z.string()),
+  mtuBytes,
+  multicast: z.boolean(),
+  /** Host interface names; absent while no container of this host is attached. */
+  bridge: z.string().optional(),
+  tunnel: z.string().optional(),
+  localEndpoints: z.number().int(),
+  remoteEndpoints: z.number().int(),
+})
+
+const endpointStatus = z.strictObject({
+  id: endpointId,
+  network: networkId,
+  host: hostId,
+  nickname: z.string(),
+  mac,
+  addresses: z.array(ipAddress),
+  local: z.boolean(),
+  /** Local endpoints only: `created` until Docker has moved the interface. */
+  phase: z.enum(['created', 'joined']).optional(),
+  /** Local endpoints only: ISO 8601, last change of phase. */
+  since: z.string().optional(),
+  /** Local endpoints only: the host's end of the veth. */
+  link: z.string().optional(),
+})
+
+/** How a reconciled target fares. */
+const targetStatus = z.strictObject({
+  name: z.string(),
+  state: z.enum(['settled', 'changing', 'failing']),
+  passes: z.number().int(),
+  /** Steps taken because the world had moved away from what we had left behind. */
+  drift: z.number().int(),
+  problem: z.string().optional(),
+})
+
+export const status = z.strictObject({
+  version: z.string(),
+  ready: z.boolean(),
+  host: z.strictObject({
+    id: hostId,
+    nickname: z.string(),
+    address: ipAddress,
+    controlPort: port,
+    dataPort: port,
+    mtuBytes,
+    /** How it is kept up, as told to the router by whoever started it. */
+    runAs: z.enum(['foreground', 'process', 'container', 'systemd']),
+    startedAt: z.string(),
+    pid: z.number().int(),
+  }),
+  cluster: z.strictObject({ id: z.string().optional(), peers: z.array(z.string()) }),
+  store: z.strictObject({
+    kind: z.enum(['given', 'docker', 'managed', 'joined']),
+    endpoints: z.array(z.string()),
+    prefix: z.string(),
+    connected: z.boolean(),
+    problem: z.string().optional(),
+    /** Keys under our prefix that no schema explains; left alone. */
+    foreignKeys: z.array(z.string()),
+    revision: z.string(),
+  }),
+  peers: z.array(peer),
+  networks: z.array(networkStatus),
+  endpoints: z.array(endpointStatus),
+  targets: z.array(targetStatus),
+  /** Files and records that were set aside, and other things an operator should know. */
+  warnings: z.array(z.string()),
+})
+
+export const clusterReply = z.strictObject({
+  cluster: z.string(),
+  host: hostId,
+  nickname: z.string(),
+  version: z.string(),
+  store: z.strictObject({
+    kind: z.enum(['given', 'docker', 'managed', 'joined']),
+    /** As host:port, reachable from other hosts. */
+    endpoints: z.array(z.string()).min(1),
+    prefix: z.string(),
+  }),
+})
+
+export const errorReply = z.strictObject({
+  code: z.string(),
+  message: z.string(),
+  remedy: z.string(),
+})
+
+export const empty = z.strictObject({})
+
+export type NetworkSpec = z.infer<typeof networkSpec>
+export type NetworkReply = z.infer<typeof networkReply>
+export type EndpointSpec = z.infer<typeof endpointSpec>
+export type EndpointReply = z.infer<typeof endpointReply>
+export type JoinSpec = z.infer<typeof joinSpec>
+export type JoinReply = z.infer<typeof joinReply>
+export type ResetReply = z.infer<typeof resetReply>
+export type Status = z.infer<typeof status>
+export type ClusterReply = z.infer<typeof clusterReply>
+export type ErrorReply = z.infer<typeof errorReply>
