@@ -1,0 +1,116 @@
+import { expect, test } from 'vitest'
+import { endpointId, ifIndex, ip, mac, networkId, vni } from '../../test/support/values.ts'
+import { planLinks } from './links.ts'
+import type { ActualLink, DesiredLinks } from './links.ts'
+import { containerEndName, hostEndName } from './names.ts'
+import type { LocalEndpoint, Segment } from './segment.ts'
+
+const web: LocalEndpoint = {
+  id: endpointId('e'.repeat(64)),
+  network: networkId('net'),
+  mac: mac('02:42:0a:20:00:02'),
+  addresses: [ip('10.32.0.2')],
+  phase: 'created',
+}
+const segment: Segment = {
+  network: networkId('net'),
+  vni: vni(0xa1f),
+  mtuBytes: 1450,
+  local: [web],
+  remote: [],
+  flood: [],
+}
+const underlay = { address: ip('192.0.2.1'), port: 6784 }
+const desired: DesiredLinks = { segments: [segment], underlay }
+const hostEnd = hostEndName(web.id)
+
+const bridge: ActualLink = {
+  index: ifIndex(10),
+  name: 'wvb000a1f',
+  kind: 'bridge',
+  mtuBytes: 1450,
+  up: true,
+}
+const tunnel: ActualLink = {
+  index: ifIndex(11),
+  name: 'wvx000a1f',
+  kind: 'vxlan',
+  mtuBytes: 1450,
+  up: true,
+  master: ifIndex(10),
+  vxlan: { vni: 0xa1f, local: underlay.address, port: 6784 },
+  port: { learning: false, neighbourSuppression: true },
+}
+const veth: ActualLink = {
+  index: ifIndex(12),
+  name: hostEnd,
+  kind: 'veth',
+  mtuBytes: 1450,
+  up: true,
+  master: ifIndex(10),
+  port: { learning: false, neighbourSuppression: false },
+}
+
+test('an empty host gets bridge, tunnel and veth, each independent of the others', () => {
+  expect(planLinks(desired, []).map(({ kind }) => kind)).toEqual([
+    'create-bridge',
+    'create-tunnel',
+    'create-veth',
+  ])
+})
+
+test('a complete host needs nothing', () => {
+  expect(planLinks(desired, [bridge, tunnel, veth])).toEqual([])
+})
+
+test('a new port is put into the bridge, set up while down, then brought up', () => {
+  const { port: _port, master: _master, ...loose } = { ...veth, up: false }
+  expect(planLinks(desired, [bridge, tunnel, loose])).toMatchObject([
+    { kind: 'enslave', name: hostEnd },
+  ])
+
+  const enslaved = { ...veth, up: false, port: { learning: true, neighbourSuppression: false } }
+  expect(planLinks(desired, [bridge, tunnel, enslaved])).toMatchObject([{ kind: 'set-port' }])
+
+  expect(planLinks(desired, [bridge, tunnel, { ...veth, up: false }])).toMatchObject([
+    { kind: 'set-up' },
+  ])
+})
+
+test('a veth that Docker took is not made again, whatever became of it', () => {
+  const joined = { ...segment, local: [{ ...web, phase: 'joined' as const }] }
+  expect(planLinks({ segments: [joined], underlay }, [bridge, tunnel])).toEqual([])
+})
+
+test('a tunnel with another VNI, port or underlay address is replaced', () => {
+  for (const vxlan of [
+    { vni: 1, local: underlay.address, port: 6784 },
+    { vni: 0xa1f, local: ip('192.0.2.9'), port: 6784 },
+    { vni: 0xa1f, local: underlay.address, port: 4789 },
+  ]) {
+    expect(planLinks(desired, [bridge, { ...tunnel, vxlan }, veth])).toEqual([
+      { kind: 'delete-link', link: tunnel.index, name: tunnel.name },
+    ])
+  }
+})
+
+test('our links that nothing explains are removed, and nobody else’s', () => {
+  const others = ['eth0', 'docker0', 'wvlab0', 'veth1234'].map((name, index) => ({
+    ...veth,
+    name,
+    index: ifIndex(100 + index),
+  }))
+  const orphan = { ...veth, name: containerEndName(endpointId('gone')), index: ifIndex(99) }
+  expect(planLinks({ segments: [], underlay }, [bridge, tunnel, veth, orphan, ...others])).toEqual(
+    [bridge, tunnel, veth, orphan].map(({ index, name }) => ({
+      kind: 'delete-link',
+      link: index,
+      name,
+    })),
+  )
+})
+
+test('the MTU is mended on every link of a segment', () => {
+  const low = [bridge, tunnel, veth].map((link) => ({ ...link, mtuBytes: 1400 }))
+  expect(planLinks(desired, low).map(({ kind }) => kind)).toEqual(['set-mtu', 'set-mtu', 'set-mtu'])
+})

@@ -1,0 +1,127 @@
+/**
+ * What the data plane needs to know, boiled down from the cluster's records: for each network that
+ * has a container here, who is here, who is elsewhere, and where broadcasts go.
+ *
+ * Networks without a local endpoint do not appear at all, so they cost nothing.
+ *
+ * Two live claims to one address or one MAC can exist for a moment (an endpoint that moved, a host
+ * that died and was replaced). The table holds one answer: our own endpoint first, then the newest.
+ */
+
+import type { IpAddress, Mac } from '../model/address.ts'
+import type {
+  Endpoint,
+  EndpointId,
+  Host,
+  HostId,
+  Network,
+  NetworkId,
+  Vni,
+} from '../model/cluster.ts'
+
+export interface LocalEndpoint {
+  readonly id: EndpointId
+  readonly network: NetworkId
+  readonly mac: Mac
+  readonly addresses: readonly IpAddress[]
+  /** `created` until Docker has taken the interface, `left` once it has given it back. */
+  readonly phase: 'created' | 'joined' | 'left'
+}
+
+/** Where a VXLAN packet is sent. */
+export interface Destination {
+  readonly address: IpAddress
+  readonly port: number
+}
+
+export interface RemoteEndpoint {
+  readonly mac: Mac
+  readonly addresses: readonly IpAddress[]
+  readonly via: Destination
+}
+
+export interface Segment {
+  readonly network: NetworkId
+  readonly vni: Vni
+  readonly mtuBytes: number
+  readonly local: readonly LocalEndpoint[]
+  readonly remote: readonly RemoteEndpoint[]
+  /** One per other host with an endpoint in this network: copies of broadcasts go here. */
+  readonly flood: readonly Destination[]
+}
+
+/** A record and when it was written; a bigger revision is later. */
+export interface Dated<T> {
+  readonly value: T
+  readonly revision: bigint
+}
+
+export interface ClusterFacts {
+  readonly self: HostId
+  readonly hosts: ReadonlyMap<HostId, Host>
+  readonly endpointsIn: (network: NetworkId) => Iterable<Dated<Endpoint>>
+}
+
+export interface LocalFacts {
+  readonly networks: ReadonlyMap<NetworkId, Network>
+  readonly endpoints: Iterable<LocalEndpoint>
+  /** What one underlay packet carries after encapsulation. */
+  readonly mtuBytes: number
+}
+
+/** The part that this host knows by itself: enough for links, and for starting containers. */
+export function localSegments({ networks, endpoints, mtuBytes }: LocalFacts): readonly Segment[] {
+  return [...groupByNetwork(endpoints)].flatMap(([id, local]) => {
+    const network = networks.get(id)
+    if (network === undefined) return []
+    const mtu = Math.min(network.mtuBytes ?? mtuBytes, mtuBytes)
+    return [{ network: id, vni: network.vni, mtuBytes: mtu, local, remote: [], flood: [] }]
+  })
+}
+
+/** Completes a segment with what the other hosts have published. */
+export function addRemote(segment: Segment, cluster: ClusterFacts): Segment {
+  const found: { readonly dated: Dated<Endpoint>; readonly host: Host }[] = []
+  for (const dated of cluster.endpointsIn(segment.network)) {
+    const host = cluster.hosts.get(dated.value.host)
+    if (host !== undefined && host.id !== cluster.self) found.push({ dated, host })
+  }
+  found.sort((a, b) => Number(b.dated.revision - a.dated.revision))
+  const flood = new Map(found.map(({ host }) => [host.id, destination(host)]))
+  return { ...segment, remote: resolveClaims(segment.local, found), flood: [...flood.values()] }
+}
+
+/** `found` is newest first; whoever comes first keeps a contested MAC or address. */
+function resolveClaims(
+  local: readonly LocalEndpoint[],
+  found: readonly { readonly dated: Dated<Endpoint>; readonly host: Host }[],
+): readonly RemoteEndpoint[] {
+  const macs = new Set<Mac>(local.map(({ mac }) => mac))
+  const taken = new Set<IpAddress>(local.flatMap(({ addresses }) => addresses))
+  const remote: RemoteEndpoint[] = []
+  for (const { dated, host } of found) {
+    const { mac, addresses } = dated.value
+    if (macs.has(mac)) continue
+    const free = addresses.filter((address) => !taken.has(address))
+    macs.add(mac)
+    for (const address of free) taken.add(address)
+    remote.push({ mac, addresses: free, via: destination(host) })
+  }
+  return remote
+}
+
+function destination({ address, dataPort }: Host): Destination {
+  return { address, port: dataPort }
+}
+
+function groupByNetwork(
+  endpoints: Iterable<LocalEndpoint>,
+): ReadonlyMap<NetworkId, readonly LocalEndpoint[]> {
+  const groups = new Map<NetworkId, LocalEndpoint[]>()
+  for (const endpoint of endpoints) {
+    const group = groups.get(endpoint.network)
+    if (group === undefined) groups.set(endpoint.network, [endpoint])
+    else group.push(endpoint)
+  }
+  return groups
+}

@@ -1,0 +1,65 @@
+/**
+ * Files that must survive a power cut: written aside, flushed, and renamed into place.
+ *
+ * A reader sees the old text or the new one, never half of either. A file that cannot be understood
+ * is never guessed at and never deleted: it is moved into a folder where somebody can look at it.
+ */
+
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+
+/** @param mode file permissions; the folder is made with owner-only permissions if missing. */
+export async function writeDurably(file: string, text: string, mode = 0o600): Promise<void> {
+  const folder = path.dirname(file)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const draft = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`
+  try {
+    const handle = await open(draft, 'w', mode)
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(draft, file)
+  } catch (error) {
+    await rm(draft, { force: true })
+    throw error
+  }
+  await flushFolder(folder)
+}
+
+/** A missing file is no error. */
+export async function removeDurably(file: string): Promise<void> {
+  await rm(file, { force: true })
+  await flushFolder(path.dirname(file)).catch(ignoreMissing)
+}
+
+/** Undefined when there is no such file. */
+export async function readIfPresent(file: string): Promise<string | undefined> {
+  return readFile(file, 'utf8').catch(ignoreMissing)
+}
+
+/** Moves a file that nobody understands into `asideFolder`; returns where it went. */
+export async function setAside(file: string, asideFolder: string): Promise<string> {
+  await mkdir(asideFolder, { recursive: true, mode: 0o700 })
+  const stamp = new Date().toISOString().replaceAll(':', '-')
+  const kept = path.join(asideFolder, `${path.basename(file)}.${stamp}`)
+  await rename(file, kept)
+  return kept
+}
+
+/** A rename is on the disk only once its folder is. */
+async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+  throw error
+}
