@@ -8,13 +8,13 @@
 /** The closest of `known`, or undefined when nothing is close. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const asked = word.toLowerCase()
-  const begun = asked.length < 2 ? [] : known.filter((one) => begins(one, asked))
-  if (begun.length === 1) return begun[0]
   const ranked = known
     .map((one) => ({ one, slips: slipsBetween(asked, one.toLowerCase()) }))
     .toSorted((a, b) => a.slips - b.slips)
   const best = ranked[0]
-  return best !== undefined && best.slips <= allowedSlips(asked) ? best.one : undefined
+  if (best !== undefined && best.slips <= allowedSlips(asked)) return best.one
+  const begun = asked.length < 2 ? [] : known.filter((one) => begins(one, asked))
+  return begun.length === 1 ? begun[0] : undefined
 }
 
 /** `warn` for `warning`, and `infos` for `info`. */
