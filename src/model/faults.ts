@@ -9,8 +9,11 @@ import { defineFault } from './fault.ts'
 const USAGE = 64
 const DATA = 65
 const UNAVAILABLE = 69
+const OS_ERROR = 71
+const SOFTWARE = 70
 const TEMPORARY = 75
 const NO_PERMISSION = 77
+const CONFIG = 78
 
 // ── Command line ────────────────────────────────────────────────────────────────────────────────
 
@@ -42,6 +45,72 @@ export const alreadyRunning = defineFault('ALREADY_RUNNING', TEMPORARY, (runAs: 
   remedy: 'See "weave status". To change its settings: "weave stop", then "weave launch" again.',
 }))
 
+export const unknownCommand = defineFault(
+  'UNKNOWN_COMMAND',
+  USAGE,
+  (command: string, remedy: string) => ({ summary: `there is no command "${command}"`, remedy }),
+)
+
+export const badUsage = defineFault('BAD_USAGE', USAGE, (problem: string, remedy: string) => ({
+  summary: problem,
+  remedy,
+}))
+
+export const notConfirmed = defineFault('NOT_CONFIRMED', USAGE, (command: string) => ({
+  summary: `"${command}" was not confirmed; nothing was changed`,
+  remedy: `Run "${command} --force" to do it without being asked.`,
+}))
+
+export const runModeUnavailable = defineFault(
+  'RUN_MODE_UNAVAILABLE',
+  UNAVAILABLE,
+  (mode: string, problem: string) => ({
+    summary: `nothing can be kept up as ${mode} here: ${problem}`,
+    remedy: 'Leave --run-as away to have one chosen, or give --run-as=process.',
+  }),
+)
+
+export const containerNameTaken = defineFault(
+  'CONTAINER_NAME_TAKEN',
+  TEMPORARY,
+  (name: string, image: string) => ({
+    summary: `there is already a container "${name}" that is not ours (image ${image})`,
+    remedy: `See "docker inspect ${name}". Rename or remove it, or launch with --run-as=process.`,
+  }),
+)
+
+export const programFailed = defineFault(
+  'PROGRAM_FAILED',
+  UNAVAILABLE,
+  (command: string, problem: string) => ({
+    summary: `"${command}" failed: ${problem}`,
+    remedy: 'Run it by hand to see more; "weave launch" may be repeated.',
+  }),
+)
+
+export const startFailed = defineFault(
+  'START_FAILED',
+  UNAVAILABLE,
+  (what: string, log: string) => ({
+    summary: `the ${what} ended as soon as it was started`,
+    remedy: `Nothing was left running. The reason is at the end of its log: ${log}`,
+  }),
+)
+
+export const notReady = defineFault(
+  'NOT_READY',
+  TEMPORARY,
+  (what: string, ms: number, problem: string) => ({
+    summary: `the ${what} runs but is not ready after ${Math.round(ms / 1000)} s: ${problem}`,
+    remedy: 'It goes on trying: see "weave status". "weave stop" or "weave stop-plugin" ends it.',
+  }),
+)
+
+export const notOursToStop = defineFault('NOT_OURS_TO_STOP', TEMPORARY, (socket: string) => ({
+  summary: `something answers on ${socket} that "weave launch-plugin" did not start`,
+  remedy: 'End it where it was started: a "weave plugin" in the foreground ends with Ctrl-C.',
+}))
+
 // ── The router's socket ─────────────────────────────────────────────────────────────────────────
 
 export const badRequest = defineFault('BAD_REQUEST', DATA, (problem: string) => ({
@@ -50,12 +119,48 @@ export const badRequest = defineFault('BAD_REQUEST', DATA, (problem: string) => 
     'Nothing was changed. See ARCHITECTURE.md for the API; the CLI and the router must match.',
 }))
 
+export const unknownCall = defineFault('UNKNOWN_CALL', DATA, (method: string, path: string) => ({
+  summary: `there is no ${method} ${path} in this API`,
+  remedy:
+    'Nothing was changed. ARCHITECTURE.md lists the calls; the CLI and the router must match.',
+}))
+
+export const unknownVersion = defineFault(
+  'UNKNOWN_VERSION',
+  DATA,
+  (asked: string, known: string) => ({
+    summary: `this router does not speak version ${JSON.stringify(asked)} of the API, only ${known}`,
+    remedy: 'Install the same version of weave for the CLI, the plugin and the router.',
+  }),
+)
+
+export const internalError = defineFault('INTERNAL', SOFTWARE, (what: string) => ({
+  summary: `unexpected failure: ${what}`,
+  remedy: 'This is a defect of weave. Please report it with the log around it.',
+}))
+
 export const deadlinePassed = defineFault(
   'DEADLINE_PASSED',
   TEMPORARY,
   (what: string, ms: number) => ({
     summary: `${what} took longer than ${ms} ms and was given up`,
     remedy: 'See "weave status" for what is slow; repeating the call is safe.',
+  }),
+)
+
+// ── Sockets and ports ───────────────────────────────────────────────────────────────────────────
+
+export const socketInUse = defineFault('SOCKET_IN_USE', TEMPORARY, (socket: string) => ({
+  summary: `another process already answers on ${socket}`,
+  remedy: `See which with "ss -xlp | grep ${socket}"; stop it, or choose another path.`,
+}))
+
+export const portInUse = defineFault(
+  'PORT_IN_USE',
+  TEMPORARY,
+  (protocol: 'TCP' | 'UDP', port: number) => ({
+    summary: `${protocol} port ${port} is already in use`,
+    remedy: `See by what with "ss -lp | grep :${port}"; stop it, or choose another with --port.`,
   }),
 )
 
@@ -70,3 +175,167 @@ export const storeUnreachable = defineFault(
       'Check that etcd runs there and that this host can reach it. Running containers keep their connectivity meanwhile.',
   }),
 )
+
+export const storeFull = defineFault('STORE_FULL', UNAVAILABLE, (endpoints: readonly string[]) => ({
+  summary: `etcd (${endpoints.join(', ')}) has used up its disk quota and refuses writes`,
+  remedy:
+    'Run "etcdctl compact", "etcdctl defrag" and "etcdctl alarm disarm" there, or raise --quota-backend-bytes. A managed store does so by itself within a minute.',
+}))
+
+export const storeLeaseGone = defineFault('STORE_LEASE_GONE', TEMPORARY, () => ({
+  summary: "this host's lease in the store has expired",
+  remedy: 'The router takes a new one by itself. If this repeats, check the load of this host.',
+}))
+
+export const storeDenied = defineFault(
+  'STORE_DENIED',
+  NO_PERMISSION,
+  (endpoints: readonly string[], reason: string) => ({
+    summary: `etcd (${endpoints.join(', ')}) does not let us in: ${reason}`,
+    remedy:
+      'Give this host access to the keys under /weave/v1/, or use an etcd without access control.',
+  }),
+)
+
+export const storeCorrupt = defineFault(
+  'STORE_CORRUPT',
+  UNAVAILABLE,
+  (endpoints: readonly string[], reason: string) => ({
+    summary: `etcd (${endpoints.join(', ')}) reports damaged data: ${reason}`,
+    remedy:
+      'Replace the damaged member, or restore it from a snapshot. The hosts publish their records again.',
+  }),
+)
+
+export const storeRefused = defineFault(
+  'STORE_REFUSED',
+  DATA,
+  (endpoints: readonly string[], reason: string) => ({
+    summary: `etcd (${endpoints.join(', ')}) refused the request: ${reason}`,
+    remedy: 'Check that these are client addresses of an etcd of version 3.4 or later.',
+  }),
+)
+
+export const storeRecordUnreadable = defineFault(
+  'STORE_RECORD_UNREADABLE',
+  DATA,
+  (key: string) => ({
+    summary: `the record ${key} in the store cannot be read`,
+    remedy: `See what wrote it with "etcdctl get ${key}", and delete it if nothing needs it.`,
+  }),
+)
+
+export const storeBusy = defineFault('STORE_BUSY', TEMPORARY, (what: string, tries: number) => ({
+  summary: `${what}: other hosts changed the same records ${tries} times in a row`,
+  remedy: 'Nothing was changed. Repeating the call is safe.',
+}))
+
+export const vnisExhausted = defineFault('VNIS_EXHAUSTED', UNAVAILABLE, () => ({
+  summary: 'every one of the 16777215 network numbers is taken',
+  remedy: 'Remove networks that are no longer used with "docker network rm".',
+}))
+
+export const clusterMismatch = defineFault(
+  'CLUSTER_MISMATCH',
+  UNAVAILABLE,
+  (expected: string, found: string) => ({
+    summary: `the store belongs to cluster ${found}, this host to cluster ${expected}`,
+    remedy:
+      'What this host knew stays in force. Point it at its own store, or move it over for good with "weave reset" and "weave launch".',
+  }),
+)
+
+// ── Managed store ───────────────────────────────────────────────────────────────────────────────
+
+export const etcdMissing = defineFault('ETCD_MISSING', UNAVAILABLE, (binary: string) => ({
+  summary: `there is no etcd at ${binary}`,
+  remedy:
+    'Install it with "apt-get install etcd-server", or name an existing one with --cluster-store=etcd://HOST:PORT.',
+}))
+
+export const etcdDataUnusable = defineFault(
+  'ETCD_DATA_UNUSABLE',
+  UNAVAILABLE,
+  (directory: string, reason: string) => ({
+    summary: `the managed store cannot use its data in ${directory}: ${reason}`,
+    remedy: `Check that root can write there and that the disk is not full. If the data is damaged, move ${directory} away and launch again: the hosts publish their records again.`,
+  }),
+)
+
+export const etcdNotStarting = defineFault('ETCD_NOT_STARTING', UNAVAILABLE, (reason: string) => ({
+  summary: `the managed store does not start: ${reason}`,
+  remedy: 'Its log has the details: /var/log/weave/etcd.log.',
+}))
+
+// ── Joining a cluster ───────────────────────────────────────────────────────────────────────────
+
+export const peersUnreachable = defineFault(
+  'PEERS_UNREACHABLE',
+  UNAVAILABLE,
+  (dead: readonly { readonly name: string; readonly reason: string }[]) => ({
+    summary: `none of the peers answered: ${dead.map(({ name, reason }) => `${name} (${reason})`).join(', ')}`,
+    remedy:
+      'Launch one of them first, or name a peer that runs ("weave status" there). Without peers, "weave launch" founds a new cluster.',
+  }),
+)
+
+export const clustersDiffer = defineFault(
+  'CLUSTERS_DIFFER',
+  CONFIG,
+  (found: readonly string[]) => ({
+    summary: `the peers do not belong to one cluster: ${found.join(', ')}`,
+    remedy: 'Name peers of one cluster only. To move a host: "weave reset" there, then launch it.',
+  }),
+)
+
+export const clusterMismatch = defineFault(
+  'CLUSTER_MISMATCH',
+  CONFIG,
+  (expected: string, found: string, store: string) => ({
+    summary: `the store at ${store} belongs to cluster ${found}, but this host or its peers to ${expected}`,
+    remedy:
+      'Give the store that the peers use with --cluster-store=etcd://…, or "weave reset" this host to leave its old cluster.',
+  }),
+)
+
+export const hostIdTaken = defineFault(
+  'HOST_ID_TAKEN',
+  CONFIG,
+  (id: string, nickname: string, address: string) => ({
+    summary: `host ID ${id} is in use by ${nickname} at ${address}: one machine is a copy of the other`,
+    remedy: 'On the copy: "weave reset", then launch it again; it makes an identity of its own.',
+  }),
+)
+
+export const addressNotHere = defineFault(
+  'ADDRESS_NOT_HERE',
+  CONFIG,
+  (address: string, own: readonly string[]) => ({
+    summary: `${address} is not an address of this host`,
+    remedy: `Give one of these with --host=: ${own.join(', ')}.`,
+  }),
+)
+
+export const noUnderlay = defineFault('NO_UNDERLAY', CONFIG, (own: readonly string[]) => ({
+  summary: 'there is no default route, so the address for other hosts cannot be chosen',
+  remedy:
+    own.length > 0
+      ? `Give one of these with --host=: ${own.join(', ')}.`
+      : 'Give this host an IP address that the others can reach.',
+}))
+
+// ── Containers ──────────────────────────────────────────────────────────────────────────────────
+
+export const interfaceFailed = defineFault(
+  'INTERFACE_FAILED',
+  OS_ERROR,
+  (endpoint: string, reason: string) => ({
+    summary: `the interface of endpoint ${endpoint.slice(0, 12)} could not be made: ${reason}`,
+    remedy: 'See "weave status" and the log of the router; nothing was left behind.',
+  }),
+)
+
+export const endpointUnknown = defineFault('ENDPOINT_UNKNOWN', DATA, (endpoint: string) => ({
+  summary: `endpoint ${endpoint.slice(0, 12)} is not known on this host`,
+  remedy: 'It was removed, or belongs to another host. Start the container again.',
+}))

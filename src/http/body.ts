@@ -1,0 +1,68 @@
+/**
+ * Reads a request's body, within a size and a time.
+ *
+ * The trap: answering and closing while the sender is still writing makes the kernel reset the
+ * connection, and the answer is lost with it. What is too long is therefore read on and thrown
+ * away for a moment before it is refused.
+ */
+
+import type { IncomingMessage } from 'node:http'
+import { RequestError } from './request-error.ts'
+
+export interface BodyLimits {
+  readonly bodyBytes: number
+  readonly bodyMs: number
+}
+
+/** How long a sender of too much may go on before it is cut off. */
+const discardMs = 1000
+
+/**
+ * Undefined for an empty body, whatever its declared type: only the method knows what that means.
+ * @throws RequestError 400, with what is wrong with it.
+ */
+export function parseBody(bytes: Uint8Array): unknown {
+  if (bytes.length === 0) return undefined
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (error) {
+    throw new RequestError(400, `the body is not JSON: ${messageOf(error)}`)
+  }
+}
+
+/** @throws RequestError 408 when it came too slowly, 413 when too long, 400 when it broke off. */
+export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    const tooLong = new RequestError(413, `the body is longer than ${limits.bodyBytes} bytes`)
+    function fail(error: Error): void {
+      clearTimeout(timer)
+      reject(error)
+    }
+    const slow = new RequestError(408, `the body did not arrive within ${limits.bodyMs} ms`)
+    let timer = setTimeout(fail, limits.bodyMs, slow)
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length
+      if (length <= limits.bodyBytes) chunks.push(chunk)
+      else if (length - chunk.length <= limits.bodyBytes) {
+        chunks.length = 0
+        clearTimeout(timer)
+        timer = setTimeout(fail, Math.min(discardMs, limits.bodyMs), tooLong)
+      }
+    })
+    request.once('end', () => {
+      clearTimeout(timer)
+      if (length > limits.bodyBytes) reject(tooLong)
+      else resolve(Buffer.concat(chunks))
+    })
+    request.once('error', fail)
+    request.once('close', () => {
+      fail(new RequestError(400, 'the sender went away before the body was complete'))
+    })
+  })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
