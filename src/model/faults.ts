@@ -134,6 +134,12 @@ export const unknownVersion = defineFault(
   }),
 )
 
+export const badReply = defineFault('BAD_REPLY', SOFTWARE, (who: string, problem: string) => ({
+  summary: `what answers on ${who} is no router of this version: ${problem}`,
+  remedy:
+    'Install the same version of weave for the CLI, the plugin and the router, and restart it.',
+}))
+
 export const internalError = defineFault('INTERNAL', SOFTWARE, (what: string) => ({
   summary: `unexpected failure: ${what}`,
   remedy: 'This is a defect of weave. Please report it with the log around it.',
@@ -285,16 +291,6 @@ export const clustersDiffer = defineFault(
   (found: readonly string[]) => ({
     summary: `the peers do not belong to one cluster: ${found.join(', ')}`,
     remedy: 'Name peers of one cluster only. To move a host: "weave reset" there, then launch it.',
-  }),
-)
-
-export const clusterMismatch = defineFault(
-  'CLUSTER_MISMATCH',
-  CONFIG,
-  (expected: string, found: string, store: string) => ({
-    summary: `the store at ${store} belongs to cluster ${found}, but this host or its peers to ${expected}`,
-    remedy:
-      'Give the store that the peers use with --cluster-store=etcd://…, or "weave reset" this host to leave its old cluster.',
   }),
 )
 

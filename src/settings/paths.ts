@@ -94,6 +94,21 @@ export function pathVariables(paths: Paths): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(now).filter(([name, dir]) => usual[name] !== dir))
 }
 
+/**
+ * Everything that we may have made in our three directories, as directory and pattern of names.
+ * The directories may be shared (or moved to where others live), so nothing else may be removed.
+ */
+export function ownFiles(paths: Paths): readonly { readonly dir: string; readonly name: RegExp }[] {
+  return [
+    {
+      dir: paths.stateDir,
+      name: /^(?:(?:identity|settings)\.json(?:\..*)?|networks|endpoints|store|plugins|aside|started)$/,
+    },
+    { dir: paths.runDir, name: /^(?:weave\.sock|router\..*|plugin-.*\.pid)$/ },
+    { dir: paths.logDir, name: /^(?:router|etcd|plugin-.*)\.log(?:\..*)?$/ },
+  ]
+}
+
 function directory(name: keyof typeof directoryVariables, env: Environment): string {
   const chosen = env[name] ?? ''
   return chosen === '' ? directoryVariables[name] : path.resolve(chosen)
