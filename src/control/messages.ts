@@ -111,8 +111,8 @@ const endpointStatus = z.strictObject({
   mac,
   addresses: z.array(ipAddress),
   local: z.boolean(),
-  /** Local endpoints only: `created` until Docker has moved the interface. */
-  phase: z.enum(['created', 'joined']).optional(),
+  /** Local endpoints only: `created` until Docker has moved the interface, `left` once it is back. */
+  phase: z.enum(['created', 'joined', 'left']).optional(),
   /** Local endpoints only: ISO 8601, last change of phase. */
   since: z.string().optional(),
   /** Local endpoints only: the host's end of the veth. */

@@ -1,0 +1,54 @@
+/**
+ * What a router can be asked to do, as functions: the same interface at both ends of the socket.
+ *
+ * The router implements it; the client of `client.ts` is the same thing spoken over HTTP, so whoever
+ * needs a router (plugin, CLI) takes this interface and cannot tell the difference.
+ *
+ * Every call is safe to repeat. Faults are thrown, with the router's own code and remedy.
+ */
+
+import type { EndpointId, NetworkId } from '../model/cluster.ts'
+import type {
+  EndpointReply,
+  EndpointSpec,
+  JoinReply,
+  JoinSpec,
+  NetworkReply,
+  NetworkSpec,
+  ResetReply,
+  Status,
+} from './messages.ts'
+
+export interface CallOptions {
+  /** Aborts when the caller cannot use the result any more. */
+  readonly signal: AbortSignal
+}
+
+export interface RouterApi {
+  readonly status: (options: CallOptions) => Promise<Status>
+  readonly putNetwork: (
+    id: NetworkId,
+    spec: NetworkSpec,
+    options: CallOptions,
+  ) => Promise<NetworkReply>
+  /** An unknown ID is no error. */
+  readonly deleteNetwork: (id: NetworkId, options: CallOptions) => Promise<void>
+  readonly putEndpoint: (
+    id: EndpointId,
+    spec: EndpointSpec,
+    options: CallOptions,
+  ) => Promise<EndpointReply>
+  readonly joinEndpoint: (
+    id: EndpointId,
+    spec: JoinSpec,
+    options: CallOptions,
+  ) => Promise<JoinReply>
+  /** An unknown ID is no error. */
+  readonly leaveEndpoint: (id: EndpointId, options: CallOptions) => Promise<void>
+  /** An unknown ID is no error. */
+  readonly deleteEndpoint: (id: EndpointId, options: CallOptions) => Promise<void>
+  /** Resolves once the router has begun to end; it must still deliver this reply. */
+  readonly stop: (options: CallOptions) => Promise<void>
+  /** Resolves when everything of ours is removed; then the router ends as for `stop`. */
+  readonly reset: (options: CallOptions) => Promise<ResetReply>
+}
