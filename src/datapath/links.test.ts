@@ -77,6 +77,11 @@ test('a new port is put into the bridge, set up while down, then brought up', ()
   ])
 })
 
+test('a link that would take an address of its own is denied it before it comes up', () => {
+  const half = { ...bridge, up: false, takesLinkLocal: true }
+  expect(planLinks(desired, [half, tunnel, veth])).toMatchObject([{ kind: 'deny-link-local' }])
+})
+
 test('a veth that Docker took is not made again, whatever became of it', () => {
   const joined = { ...segment, local: [{ ...web, phase: 'joined' as const }] }
   expect(planLinks({ segments: [joined], underlay }, [bridge, tunnel])).toEqual([])

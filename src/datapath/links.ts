@@ -35,6 +35,8 @@ export interface ActualLink {
   readonly up: boolean
   readonly alias?: string | undefined
   readonly master?: IfIndex | undefined
+  /** The kernel gives it a link-local IPv6 address when it is brought up: the host would join in. */
+  readonly takesLinkLocal?: boolean | undefined
   readonly vxlan?:
     | { readonly vni: number; readonly local?: IpAddress | undefined; readonly port: number }
     | undefined
@@ -82,6 +84,7 @@ export type LinkStep =
       readonly name: string
       readonly mtuBytes: number
     }
+  | { readonly kind: 'deny-link-local'; readonly link: IfIndex; readonly name: string }
   | { readonly kind: 'set-up'; readonly link: IfIndex; readonly name: string }
   | { readonly kind: 'delete-link'; readonly link: IfIndex; readonly name: string }
 
@@ -175,7 +178,8 @@ function planMtu({ index, name, mtuBytes }: ActualLink, wanted: number): LinkSte
   return mtuBytes === wanted ? [] : [{ kind: 'set-mtu', link: index, name, mtuBytes: wanted }]
 }
 
-function planUp({ index, name, up }: ActualLink): LinkStep[] {
+function planUp({ index, name, up, takesLinkLocal }: ActualLink): LinkStep[] {
+  if (takesLinkLocal === true) return [{ kind: 'deny-link-local', link: index, name }]
   return up ? [] : [{ kind: 'set-up', link: index, name }]
 }
 

@@ -1,0 +1,53 @@
+/** What the router answers on its local socket: `RouterApi` put together from the parts. */
+
+import type { RouterApi } from '../control/api.ts'
+import type { ResetReply, Status } from '../control/messages.ts'
+import type { EndpointId } from '../model/cluster.ts'
+import type { Attachments } from './attachment.ts'
+import type { Facts } from './facts.ts'
+import type { Networks } from './networks.ts'
+
+export interface ApiSources {
+  readonly facts: Facts
+  readonly networks: Networks
+  readonly attachments: Attachments
+  readonly mtuBytes: number
+  /** Something that this host knows by itself has changed. */
+  readonly onChange: () => void
+  readonly status: () => Promise<Status>
+  readonly stop: () => void
+  readonly reset: () => Promise<ResetReply>
+}
+
+export function createApi(sources: ApiSources): RouterApi {
+  const { facts, networks, attachments, mtuBytes, onChange, stop } = sources
+
+  async function changing<T>(work: Promise<T>): Promise<T> {
+    return await work.finally(onChange)
+  }
+
+  return {
+    status: () => sources.status(),
+    async putNetwork(id, spec) {
+      const { vni, mtuBytes: asked } = await changing(networks.put(id, spec))
+      return { id, vni, mtuBytes: Math.min(asked ?? mtuBytes, mtuBytes) }
+    },
+    async deleteNetwork(id, { signal }) {
+      const left = [...facts.endpoints.values()].filter(({ network }) => network === id)
+      await Promise.all(left.map((endpoint) => attachments.remove(endpoint.id, signal)))
+      await changing(networks.remove(id))
+    },
+    putEndpoint: (id, spec, { signal }) => changing(attachments.put(id, spec, signal)),
+    joinEndpoint: (id, spec, { signal }) => changing(attachments.join(id, spec, signal)),
+    leaveEndpoint: (id: EndpointId) => changing(attachments.leave(id)),
+    deleteEndpoint: (id, { signal }) => changing(attachments.remove(id, signal)),
+    async stop() {
+      stop()
+    },
+    async reset() {
+      const reply = await sources.reset()
+      stop()
+      return reply
+    },
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The life of an endpoint on this host, from Docker's request for an interface to its removal.
+ *
+ *            put              join              leave             delete
+ *   (none) ───────▶ created ───────▶ joined ───────▶ left ────────────────▶ (none)
+ *              │                                                   ▲
+ *              └──────────────── any of them ──────────────────────┘
+ *
+ * Each call first writes the new fact to the disk, then rings whoever acts on facts. So a router
+ * that dies between the two has nothing to remember: the next one finds the fact and acts on it.
+ * All are idempotent, since Docker may repeat any of them and skip most of them.
+ */
+
+import type { EndpointReply, EndpointSpec, JoinReply, JoinSpec } from '../control/messages.ts'
+import { containerEndName } from '../datapath/names.ts'
+import { isIpv4, ipBytes, isMac } from '../model/address.ts'
+import type { Mac } from '../model/address.ts'
+import type { EndpointId } from '../model/cluster.ts'
+import { endpointUnknown, interfaceFailed } from '../model/faults.ts'
+import { parsePrefix } from '../model/prefix.ts'
+import type { Facts, OwnEndpoint } from './facts.ts'
+import type { Networks } from './networks.ts'
+import type { Turns } from './turns.ts'
+
+export interface Attachments {
+  /** @throws INTERFACE_FAILED, with nothing left behind. */
+  readonly put: (id: EndpointId, spec: EndpointSpec, signal: AbortSignal) => Promise<EndpointReply>
+  /** @throws ENDPOINT_UNKNOWN */
+  readonly join: (id: EndpointId, spec: JoinSpec, signal: AbortSignal) => Promise<JoinReply>
+  readonly leave: (id: EndpointId) => Promise<void>
+  readonly remove: (id: EndpointId, signal: AbortSignal) => Promise<void>
+}
+
+export interface AttachmentSources {
+  readonly facts: Facts
+  readonly networks: Networks
+  readonly turns: Turns
+  /** Resolves once the interfaces are as the facts want them; with what failed for this endpoint. */
+  readonly settleLinks: (id: EndpointId, signal: AbortSignal) => Promise<string | undefined>
+  /** Gives the other hosts and the tables a moment to hear of a change; never fails. */
+  readonly announce: (signal: AbortSignal) => Promise<void>
+  readonly now: () => Date
+  /** Five random bytes, for the MAC of an endpoint without an IPv4 address. */
+  readonly randomBytes: () => Uint8Array
+}
+
+/** All IPv4 multicast (RFC 5771). */
+const multicastRoute = '224.0.0.0/4'
+
+export function createAttachments(sources: AttachmentSources): Attachments {
+  const { facts, turns, settleLinks, announce } = sources
+
+  async function join(id: EndpointId, spec: JoinSpec, signal: AbortSignal): Promise<JoinReply> {
+    const endpoint = facts.endpoints.get(id)
+    if (endpoint === undefined) throw endpointUnknown(id)
+    const { sandbox } = spec
+    await facts.setEndpoint({ ...endpoint, sandbox, ...phase('joined') })
+    await announce(signal)
+    const multicast = facts.networks.get(endpoint.network)?.multicast ?? false
+    return { link: containerEndName(id), connectedRoutes: multicast ? [multicastRoute] : [] }
+  }
+
+  async function leave(id: EndpointId): Promise<void> {
+    const endpoint = facts.endpoints.get(id)
+    if (endpoint !== undefined) await facts.setEndpoint({ ...endpoint, ...phase('left') })
+  }
+
+  async function remove(id: EndpointId, signal: AbortSignal): Promise<void> {
+    if (!facts.endpoints.has(id)) return
+    await facts.deleteEndpoint(id)
+    await settleLinks(id, signal)
+  }
+
+  function phase(name: OwnEndpoint['phase']): Pick<OwnEndpoint, 'phase' | 'since'> {
+    return { phase: name, since: sources.now().toISOString() }
+  }
+
+  return {
+    put: (id, spec, signal) => turns.take(id, () => putEndpoint(sources, { id, ...spec }, signal)),
+    join: (id, spec, signal) => turns.take(id, () => join(id, spec, signal)),
+    leave: (id) => turns.take(id, () => leave(id)),
+    remove: (id, signal) => turns.take(id, () => remove(id, signal)),
+  }
+}
+
+async function putEndpoint(
+  { facts, networks, settleLinks, announce, now, randomBytes }: AttachmentSources,
+  { id, ...spec }: EndpointSpec & { readonly id: EndpointId },
+  signal: AbortSignal,
+): Promise<EndpointReply> {
+  const { id: network } = await networks.ensure(spec.network)
+  const before = facts.endpoints.get(id)
+  const mac = spec.mac ?? before?.mac ?? chooseMac(spec.addresses, randomBytes)
+  const since = before?.since ?? now().toISOString()
+  const { addresses: subnetAddresses } = spec
+  await facts.setEndpoint({ id, network, mac, subnetAddresses, phase: 'created', since })
+  const problem = await settleLinks(id, signal)
+  if (problem === undefined) return { mac }
+  await facts.deleteEndpoint(id)
+  void announce(signal)
+  throw interfaceFailed(id, problem)
+}
+
+/**
+ * Made from the IPv4 address as Docker's bridge driver does (02:42 and the address), so that an
+ * address which moves to another host keeps its MAC and no cache in a container goes stale.
+ */
+function chooseMac(addresses: readonly string[], randomBytes: () => Uint8Array): Mac {
+  const ipv4 = addresses.map((text) => parsePrefix(text)?.address).find(isIpv4)
+  const bytes = ipv4 === undefined ? [0x02, ...randomBytes()] : [0x02, 0x42, ...ipBytes(ipv4)]
+  const mac = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+  if (!isMac(mac)) throw new Error(`${mac} is no MAC address`)
+  return mac
+}

@@ -1,0 +1,161 @@
+/**
+ * The cluster as this router sees it, in the shapes that the rest of it asks for.
+ *
+ * The view of the store is the one source; nothing here remembers anything but what was worked out
+ * from it last, so that an unchanged cluster gives the very same objects (drift is counted by that).
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { addRemote, localSegments } from '../datapath/segment.ts'
+import type { Segment } from '../datapath/segment.ts'
+import type { Endpoint, Host, HostId, Network, NetworkId } from '../model/cluster.ts'
+import { hostIdTaken } from '../model/faults.ts'
+import type { OwnRecords, PublishedRecords } from '../store/publication.ts'
+import type { LeaseId, Revision } from '../store/store.ts'
+import type { View } from '../store/view.ts'
+import { toLocalEndpoint } from './facts.ts'
+import type { Facts } from './facts.ts'
+
+export interface ClusterSources {
+  readonly self: Host
+  readonly mtuBytes: number
+  readonly facts: Facts
+  readonly view: View
+}
+
+export interface Cluster {
+  /** From this host's own facts alone: what links need. */
+  readonly localSegments: () => readonly Segment[]
+  /** With everybody else's endpoints. Throws before the store has been read. */
+  readonly segments: () => readonly Segment[]
+  /** Underlay addresses of all hosts, our own among them. */
+  readonly hostAddresses: () => readonly Host['address'][]
+  readonly own: (lease: LeaseId) => OwnRecords
+  /** Waits until the view has come to `revision`. Throws before the store has been read. */
+  readonly published: (revision: Revision, signal: AbortSignal) => Promise<PublishedRecords>
+  readonly network: (id: NetworkId) => Network | undefined
+}
+
+const catchUpMs = 3000
+const catchUpStepMs = 5
+
+export function createCluster({ self, mtuBytes, facts, view }: ClusterSources): Cluster {
+  const local = remember(() =>
+    localSegments({
+      networks: facts.networks,
+      endpoints: [...facts.endpoints.values()].map(toLocalEndpoint),
+      mtuBytes,
+    }),
+  )
+  const complete = remember(() => {
+    const hosts = hostsOf(view)
+    const cluster = { self: self.id, hosts, endpointsIn: view.endpointsIn }
+    return local(String(facts.version())).map((segment) => addRemote(segment, cluster))
+  })
+  const addresses = remember(() => {
+    const others = [...hostsOf(view).values()].filter(({ id }) => id !== self.id)
+    return [self, ...others].map(({ address }) => address)
+  })
+  const own = remember((lease: LeaseId) => ownRecords({ self, facts, lease }))
+  return {
+    localSegments: () => local(String(facts.version())),
+    segments() {
+      if (!view.isReady()) throw new Error('the store has not been read yet')
+      return complete(`${facts.version()} ${view.version()}`)
+    },
+    hostAddresses: () => addresses(String(view.version())),
+    own: (lease) => own(`${facts.version()} ${lease}`, lease),
+    async published(revision, signal) {
+      await caughtUp(view, revision, signal)
+      const host = view.hosts().get(self.id)
+      refuseCopy(self, host?.value)
+      return {
+        host,
+        endpoints: view.endpointsOf(self.id),
+        networks: view.networks(),
+        vnis: view.vnis(),
+      }
+    },
+    network: (id) => view.networks().get(id)?.value,
+  }
+}
+
+/**
+ * Makes sure that no living host has our identity, before we publish under it.
+ *
+ * A record at our own address is our own, left by the router before this one. One at another
+ * address may be ours too, from before the address changed: then it is not renewed and vanishes
+ * with its lease. If it stays, somebody keeps it alive.
+ *
+ * @throws HOST_ID_TAKEN
+ */
+export async function claimIdentity(
+  self: Host,
+  view: View,
+  { patienceMs, signal }: { readonly patienceMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  await view.ready
+  const deadline = Date.now() + patienceMs
+  while (!signal.aborted) {
+    const other = view.hosts().get(self.id)?.value
+    if (other === undefined || other.address === self.address) return
+    if (Date.now() > deadline) refuseCopy(self, other)
+    await sleep(200, undefined, { signal })
+  }
+}
+
+function refuseCopy(self: Host, found: Host | undefined): void {
+  if (found === undefined || found.instance === self.instance) return
+  if (found.address !== self.address) throw hostIdTaken(self.id, found.nickname, found.address)
+}
+
+function hostsOf(view: View): ReadonlyMap<HostId, Host> {
+  return new Map([...view.hosts()].map(([id, { value }]) => [id, value]))
+}
+
+function ownRecords({
+  self,
+  facts,
+  lease,
+}: {
+  readonly self: Host
+  readonly facts: Facts
+  readonly lease: LeaseId
+}): OwnRecords {
+  const networks = [...facts.networks.values()]
+  const endpoints = [...facts.endpoints.values()].filter(({ phase }) => phase !== 'left')
+  const inUse = new Set(endpoints.map(({ network }) => network))
+  return {
+    host: self,
+    lease,
+    endpoints: endpoints.map((endpoint): Endpoint => {
+      const { id, network, mac, addresses } = toLocalEndpoint(endpoint)
+      return { id, network, host: self.id, mac, addresses }
+    }),
+    networks: networks
+      .filter(
+        ({ id, removed, published }) => removed !== true && (inUse.has(id) || published !== true),
+      )
+      .map(({ removed: _removed, published: _published, ...network }) => network),
+    removed: networks.filter(({ removed }) => removed === true).map(({ id }) => id),
+  }
+}
+
+async function caughtUp(view: View, revision: Revision, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + catchUpMs
+  while (!view.isReady() || view.revision() < revision) {
+    if (Date.now() > deadline) throw new Error('the store has not been read up to now')
+    await sleep(catchUpStepMs, undefined, { signal })
+  }
+}
+
+/** The result for a key, the same object again as long as the key is the same. */
+function remember<Args extends readonly unknown[], T>(
+  make: (...args: Args) => T,
+): (key: string, ...args: Args) => T {
+  let last: { readonly key: string; readonly value: T } | undefined
+  return (key, ...args) => {
+    if (last?.key !== key) last = { key, value: make(...args) }
+    return last.value
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * What this host knows by itself and is the authority on: its endpoints, and the networks it uses.
+ *
+ * Kept on this host's own disk and published from here. So containers start while the store is
+ * away, and a store that lost its data is filled again.
+ */
+
+import type { LocalEndpoint } from '../datapath/segment.ts'
+import { openShelf } from '../disk/shelf.ts'
+import { isMac } from '../model/address.ts'
+import { isEndpointId, isNetwork, isNetworkId, isRecord } from '../model/cluster.ts'
+import type { EndpointId, Network, NetworkId } from '../model/cluster.ts'
+import { parsePrefix } from '../model/prefix.ts'
+import type { Paths } from '../settings/paths.ts'
+
+export interface KnownNetwork extends Network {
+  /** Docker has removed it; its records in the store are to go, then this one. */
+  readonly removed?: boolean | undefined
+  /** The cluster has known of it: if it does not any more, somebody removed it. */
+  readonly published?: boolean | undefined
+}
+
+export interface OwnEndpoint extends Omit<LocalEndpoint, 'addresses'> {
+  /** As Docker gave them, with prefix length. */
+  readonly subnetAddresses: readonly string[]
+  /** ISO 8601, last change of phase. */
+  readonly since: string
+  /** Path of the container's network namespace, once joined. */
+  readonly sandbox?: string | undefined
+}
+
+export interface Facts {
+  readonly networks: ReadonlyMap<NetworkId, KnownNetwork>
+  readonly endpoints: ReadonlyMap<EndpointId, OwnEndpoint>
+  /** Grows with every change: the same number means the same facts. */
+  readonly version: () => number
+  readonly setNetwork: (network: KnownNetwork) => Promise<void>
+  readonly deleteNetwork: (id: NetworkId) => Promise<void>
+  readonly setEndpoint: (endpoint: OwnEndpoint) => Promise<void>
+  readonly deleteEndpoint: (id: EndpointId) => Promise<void>
+}
+
+export async function openFacts(
+  paths: Paths,
+  onSetAside: (problem: string) => void,
+): Promise<Facts> {
+  const common = { asideFolder: paths.asideDir, onSetAside }
+  const networks = await openShelf<NetworkId, KnownNetwork>({
+    ...common,
+    folder: paths.networksDir,
+    isId: isNetworkId,
+    isValue: isKnownNetwork,
+  })
+  const endpoints = await openShelf<EndpointId, OwnEndpoint>({
+    ...common,
+    folder: paths.endpointsDir,
+    isId: isEndpointId,
+    isValue: isOwnEndpoint,
+  })
+  let version = 0
+  function counted<Args extends readonly unknown[]>(
+    change: (...args: Args) => Promise<void>,
+  ): (...args: Args) => Promise<void> {
+    return async (...args) => {
+      await change(...args).finally(() => {
+        version += 1
+      })
+    }
+  }
+  return {
+    networks: networks.all,
+    endpoints: endpoints.all,
+    version: () => version,
+    setNetwork: counted((network) => networks.set(network.id, network)),
+    deleteNetwork: counted((id) => networks.delete(id)),
+    setEndpoint: counted((endpoint) => endpoints.set(endpoint.id, endpoint)),
+    deleteEndpoint: counted((id) => endpoints.delete(id)),
+  }
+}
+
+/** The bare addresses of an endpoint, as the data plane wants them. */
+export function toLocalEndpoint(endpoint: OwnEndpoint): LocalEndpoint {
+  const { id, network, mac, phase } = endpoint
+  const addresses = endpoint.subnetAddresses.flatMap((text) => {
+    const prefix = parsePrefix(text)
+    return prefix === undefined ? [] : [prefix.address]
+  })
+  return { id, network, mac, phase, addresses }
+}
+
+function isKnownNetwork(value: unknown): value is KnownNetwork {
+  if (!isRecord(value)) return false
+  const { removed, published } = value
+  return isFlag(removed) && isFlag(published) && isNetwork(value)
+}
+
+function isOwnEndpoint(value: unknown): value is OwnEndpoint {
+  return (
+    isRecord(value) &&
+    isEndpointId(value['id']) &&
+    isNetworkId(value['network']) &&
+    isMac(value['mac']) &&
+    isPhase(value['phase']) &&
+    typeof value['since'] === 'string' &&
+    (value['sandbox'] === undefined || typeof value['sandbox'] === 'string') &&
+    Array.isArray(value['subnetAddresses']) &&
+    value['subnetAddresses'].every(
+      (text) => typeof text === 'string' && parsePrefix(text) !== undefined,
+    )
+  )
+}
+
+function isFlag(value: unknown): value is boolean | undefined {
+  return value === undefined || typeof value === 'boolean'
+}
+
+function isPhase(value: unknown): value is OwnEndpoint['phase'] {
+  return value === 'created' || value === 'joined' || value === 'left'
+}

@@ -1,0 +1,124 @@
+/**
+ * The router's control loops, and what they are to each other.
+ *
+ *   facts ──▶ links ──▶ tables ◀── view of the store ◀── publication ◀── facts
+ *                          filters ◀──┘
+ *
+ * Events only ring. A container's start waits for `links`; everything else follows by itself.
+ */
+
+import type { LinkStep } from '../datapath/links.ts'
+import { hostEndName } from '../datapath/names.ts'
+import { bridgeName, tunnelName } from '../datapath/names.ts'
+import type { EndpointId, Vni } from '../model/cluster.ts'
+import { problemOf, startLoop } from '../reconcile/loop.ts'
+import type { Loop, LoopReport } from '../reconcile/loop.ts'
+import type { Pass, Target } from '../reconcile/reconcile.ts'
+import type { Logger } from './log.ts'
+
+/** How long a settled target may go unchecked: the net for what raised no event. */
+const resyncMs = 20_000
+const maxBackoffMs = 20_000
+/** What a container's start gives the neighbours to hear of it; more would only delay it. */
+const announceMs = 400
+
+export interface Loops {
+  readonly ringAll: () => void
+  readonly ringTables: () => void
+  readonly ringPublication: () => void
+  readonly settleLinks: (
+    endpoint: { readonly id: EndpointId; readonly vni: Vni | undefined },
+    signal: AbortSignal,
+  ) => Promise<string | undefined>
+  readonly announce: (signal: AbortSignal) => Promise<void>
+  /** Resolves once links and tables have been settled at the same time. */
+  readonly settled: (signal: AbortSignal) => Promise<void>
+  readonly reports: () => readonly LoopReport[]
+  readonly done: Promise<unknown>
+}
+
+type AnyTarget = <Visit>(visit: <D, A, S>(target: Target<D, A, S>) => Visit) => Visit
+
+/** Hides a target's own types, so that targets of all kinds can be handed over alike. */
+export function anyTarget<D, A, S>(target: Target<D, A, S>): AnyTarget {
+  return (visit) => visit(target)
+}
+
+export function startLoops(
+  targets: Readonly<Record<'links' | 'tables' | 'filters' | 'publication', AnyTarget>>,
+  { signal, log }: { readonly signal: AbortSignal; readonly log: Logger },
+): Loops {
+  function start(target: AnyTarget): Loop {
+    return target((one) =>
+      startLoop(one, { signal, resyncMs, backoffMs, onPass: createReporter(log) }),
+    )
+  }
+  const links = start(targets.links)
+  const tables = start(targets.tables)
+  const filters = start(targets.filters)
+  const publication = start(targets.publication)
+  const all = [links, tables, filters, publication]
+  return {
+    ringAll() {
+      for (const loop of all) loop.ring()
+    },
+    ringTables() {
+      tables.ring()
+      filters.ring()
+    },
+    ringPublication: publication.ring,
+    async settleLinks(endpoint, callSignal) {
+      const problem = problemWith(endpoint, await links.next(callSignal))
+      tables.ring()
+      publication.ring()
+      return problem
+    },
+    async announce(callSignal) {
+      const soon = AbortSignal.any([callSignal, AbortSignal.timeout(announceMs)])
+      await Promise.allSettled([tables.next(soon), publication.next(soon)])
+    },
+    async settled(callSignal) {
+      await links.next(callSignal)
+      await tables.next(callSignal)
+    },
+    reports: () => all.map((loop) => loop.report()),
+    done: Promise.all(all.map(({ done }) => done)),
+  }
+}
+
+function backoffMs(n: number): number {
+  return Math.min(maxBackoffMs, 250 * 2 ** Math.min(n, 10))
+}
+
+/** A failure that concerns this endpoint or its network; others' are not its business. */
+function problemWith(
+  { id, vni }: { readonly id: EndpointId; readonly vni: Vni | undefined },
+  pass: Pass,
+): string | undefined {
+  if (pass.kind !== 'failed') return problemOf(pass)
+  const names = new Set([hostEndName(id)])
+  if (vni !== undefined) names.add(bridgeName(vni)).add(tunnelName(vni))
+  const failures = pass.failures.filter(({ step }) => isLinkStep(step) && concerns(step, names))
+  return failures.length === 0 ? undefined : problemOf({ kind: 'failed', failures })
+}
+
+function concerns(step: LinkStep, names: ReadonlySet<string>): boolean {
+  return names.has(step.kind === 'create-veth' ? step.hostEnd : step.name)
+}
+
+function isLinkStep(step: unknown): step is LinkStep {
+  return typeof step === 'object' && step !== null && ('name' in step || 'hostEnd' in step)
+}
+
+/** Says a problem once when it appears, not at every attempt, and once when it is over. */
+function createReporter(log: Logger): (target: string, pass: Pass) => void {
+  let said: string | undefined
+  return (target, pass) => {
+    const problem = problemOf(pass)
+    if (problem !== undefined && problem !== said)
+      log.warn({ target, problem }, 'not as it should be')
+    if (problem === undefined && said !== undefined) log.info({ target }, 'in order again')
+    if (pass.kind === 'changed') log.debug({ target, steps: pass.steps }, 'changed')
+    said = problem
+  }
+}

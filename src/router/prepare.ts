@@ -1,0 +1,111 @@
+/**
+ * Everything that can go wrong at a launch, done before anything is started: the peers are asked,
+ * the store is found, the underlay address is chosen, and what came of it is written down.
+ *
+ * A restart does none of this: it reads the three files. So a host that boots while its peers are
+ * away resumes with what it knows, and a bad argument never half-applies.
+ */
+
+import { readIfPresent, setAside, writeDurably } from '../disk/file.ts'
+import { isHostId } from '../model/cluster.ts'
+import type { HostId } from '../model/cluster.ts'
+import { readLaunchOptions } from '../settings/launch.ts'
+import type { LaunchSettings } from '../settings/launch.ts'
+import type { Paths } from '../settings/paths.ts'
+import type { Prepared as Report } from '../settings/report.ts'
+import { formatStoredSettings, parseStoredSettings } from '../settings/stored.ts'
+import { joinCluster, managedEndpoint, resolvePeers } from './join.ts'
+import {
+  randomId,
+  readIdentity,
+  readMembership,
+  writeIdentity,
+  writeMembership,
+} from './membership.ts'
+import type { Membership } from './membership.ts'
+import { findUnderlay } from './underlay.ts'
+
+/** What a router needs to run, all of it from this host's disk. */
+export interface Prepared {
+  readonly id: HostId
+  readonly settings: LaunchSettings
+  readonly membership: Membership
+  /** Files that were not understood and are now set aside. */
+  readonly warnings: readonly string[]
+}
+
+/** @throws the faults of `joinCluster` and `findUnderlay`; nothing is written then. */
+export async function prepare(settings: LaunchSettings, paths: Paths): Promise<Report> {
+  const identity = await readIdentity(paths)
+  const before = await readMembership(paths)
+  const resolved = await resolvePeers(settings)
+  const { membership, met, passedOver } = await joinCluster(settings, {
+    ...resolved,
+    before: before.value,
+  })
+  const storeHosts = membership.store.endpoints.map((endpoint) => endpoint.replace(/:\d+$/, ''))
+  const towards = [...resolved.peers.map(({ host }) => host), ...storeHosts]
+  const { address } = await findUnderlay(settings.address, towards)
+  const { store } = membership
+  const endpoints =
+    store.kind === 'managed' ? [managedEndpoint(address, settings.port)] : store.endpoints
+  const complete = { ...membership, store: { ...store, endpoints } }
+  const id = settings.name ?? identity.value ?? newHostId()
+  if (id !== identity.value) await writeIdentity(paths, id)
+  await writeMembership(paths, keepCluster(complete, before.value))
+  await writeDurably(paths.settingsFile, formatStoredSettings(settings))
+  const [first] = met
+  return {
+    cluster: first !== undefined ? 'joined' : before.value === undefined ? 'founded' : 'resumed',
+    ...(first === undefined ? {} : { via: first.nickname }),
+    warnings: [identity.problem, before.problem, ...passedOver].filter(
+      (problem) => problem !== undefined,
+    ),
+  }
+}
+
+/** What a plain restart resumes with; settings as after `weave launch` without flags if none are there. */
+export async function resume(paths: Paths): Promise<Prepared> {
+  const identity = await readIdentity(paths)
+  const membership = await readMembership(paths)
+  const settings = await readSettings(paths)
+  const warnings = [identity.problem, membership.problem, settings.problem].filter(
+    (problem) => problem !== undefined,
+  )
+  if (identity.value !== undefined && membership.value !== undefined) {
+    const { value: id } = identity
+    return { id, settings: settings.value, membership: membership.value, warnings }
+  }
+  await prepare(settings.value, paths)
+  return { ...(await resume(paths)), warnings }
+}
+
+/** The cluster that this host belongs to stays known as long as the store is the same one. */
+function keepCluster(now: Membership, before: Membership | undefined): Membership {
+  const sameStore = before !== undefined && sameText(now.store, before.store)
+  if (now.cluster !== undefined || !sameStore || before.cluster === undefined) return now
+  return { ...now, cluster: before.cluster }
+}
+
+async function readSettings(
+  paths: Paths,
+): Promise<{ readonly value: LaunchSettings; readonly problem?: string }> {
+  const text = await readIfPresent(paths.settingsFile)
+  const defaults = readLaunchOptions({}, [])
+  if (text === undefined) return { value: defaults }
+  const parsed = parseStoredSettings(text)
+  if (parsed.kind === 'settings') return { value: parsed.settings }
+  const kept = await setAside(paths.settingsFile, paths.asideDir)
+  const problem = `${paths.settingsFile}: ${parsed.problem}; moved to ${kept}, defaults are in force`
+  return { value: defaults, problem }
+}
+
+function newHostId(): HostId {
+  const id = randomId()
+  if (!isHostId(id)) throw new Error(`${id} is no host ID`)
+  return id
+}
+
+function sameText(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}

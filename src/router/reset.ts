@@ -1,0 +1,58 @@
+/**
+ * Removes every trace of this host: links, filters, and its records in the store.
+ *
+ * Files are left to `weave reset`, which also ends the processes that hold them open. Goes on when
+ * a part fails: what could not be removed is counted as left, and running it again is safe.
+ */
+
+import type { ResetReply } from '../control/messages.ts'
+import type { HostId } from '../model/cluster.ts'
+import { openRouteSocket } from '../netlink/socket.ts'
+import type { RouteSocket } from '../netlink/socket.ts'
+import type { Paths } from '../settings/paths.ts'
+import { createEtcdStore } from '../store/etcd.ts'
+import { endpoints, hosts, root } from '../store/schema.ts'
+import type { Store, StoreRecord } from '../store/store.ts'
+import { removeFilters } from '../targets/filters.ts'
+import { removeAllLinks } from '../targets/links.ts'
+import { readIdentity, readMembership } from './membership.ts'
+
+/** Less than the fewest writes that etcd takes in one transaction. */
+const deletesAtOnce = 64
+
+export async function resetOffline(paths: Paths): Promise<ResetReply> {
+  using socket = openRouteSocket()
+  const kernel = await resetKernel(socket)
+  const { value: id } = await readIdentity(paths)
+  const { value: membership } = await readMembership(paths)
+  if (id === undefined || membership === undefined || membership.store.kind === 'managed')
+    return kernel
+  await using store = createEtcdStore(membership.store)
+  const records = await resetRecords(store, id).catch(() => 0)
+  return { removed: { ...kernel.removed, records } }
+}
+
+export async function resetKernel(socket: RouteSocket): Promise<ResetReply> {
+  const links = await removeAllLinks(socket)
+  await removeFilters()
+  return { removed: { links } }
+}
+
+/**
+ * Our own host and endpoint records; with nobody else left in the cluster, all of it.
+ * Returns how many records were removed.
+ */
+export async function resetRecords(store: Store, self: HostId): Promise<number> {
+  const { records } = await store.list(root)
+  const alone = records.every(({ key }) => hosts.id(key) === undefined || hosts.id(key) === self)
+  const ours = alone ? records : records.filter((record) => isOwn(record, self))
+  for (let start = 0; start < ours.length; start += deletesAtOnce) {
+    const chunk = ours.slice(start, start + deletesAtOnce)
+    await store.commit(chunk.map(({ key }) => ({ kind: 'delete', key })))
+  }
+  return ours.length
+}
+
+function isOwn({ key }: StoreRecord, self: HostId): boolean {
+  return hosts.id(key) === self || endpoints.id(key)?.host === self
+}

@@ -1,0 +1,131 @@
+/**
+ * Decides what this host must write so that the store says what the host knows.
+ *
+ * Every host is the authority on its own facts: its host record, its endpoints, and the networks
+ * that it uses. So publication is a comparison like any other, not a stream of updates: whatever
+ * was missed while the store was away, or lost with it, is found missing and written again.
+ *
+ * Pure. Each step is one transaction; steps are independent of each other.
+ */
+
+import type { Endpoint, Host, Network, NetworkId, Vni } from '../model/cluster.ts'
+import { endpoints, hosts, networks, vnis } from './schema.ts'
+import type { LeaseId, Revision, Write } from './store.ts'
+
+export interface OwnRecords {
+  readonly host: Host
+  readonly endpoints: readonly Endpoint[]
+  /** Networks that this host uses or has made. */
+  readonly networks: readonly Network[]
+  /** Networks that Docker has removed and whose records are still to go. */
+  readonly removed: readonly NetworkId[]
+  /** Host and endpoint records vanish with it. */
+  readonly lease: LeaseId
+}
+
+export interface Published<T> {
+  readonly value: T
+  readonly revision: Revision
+  readonly lease: LeaseId
+}
+
+export interface PublishedRecords {
+  readonly host: Published<Host> | undefined
+  /** Those under this host's name, by key. */
+  readonly endpoints: ReadonlyMap<string, Published<Endpoint>>
+  readonly networks: ReadonlyMap<NetworkId, Published<Network>>
+  readonly vnis: ReadonlyMap<Vni, Published<NetworkId>>
+}
+
+export interface PublicationStep {
+  readonly what: string
+  readonly writes: readonly Write[]
+}
+
+/** Well below what etcd takes in one transaction (--max-txn-ops 128). */
+const writesPerStep = 64
+
+export function planPublication(
+  own: OwnRecords,
+  published: PublishedRecords,
+): readonly PublicationStep[] {
+  return [
+    ...planHost(own, published.host),
+    ...inChunks('endpoints', planEndpoints(own, published.endpoints)),
+    ...own.networks.flatMap((network) => planNetwork(network, published)),
+    ...own.removed.flatMap((id) => planRemoval(id, published)),
+  ]
+}
+
+function planHost(
+  { host, lease }: OwnRecords,
+  seen: Published<Host> | undefined,
+): PublicationStep[] {
+  const text = hosts.encode(host)
+  if (seen?.lease === lease && hosts.encode(seen.value) === text) return []
+  const expected = seen?.revision ?? 0n
+  return [
+    { what: 'host', writes: [{ kind: 'put', key: hosts.key(host.id), text, lease, expected }] },
+  ]
+}
+
+function planEndpoints(own: OwnRecords, seen: PublishedRecords['endpoints']): Write[] {
+  const wanted = new Set<string>()
+  const writes: Write[] = []
+  for (const endpoint of own.endpoints) {
+    const { network, host, id } = endpoint
+    const key = endpoints.key({ network, host, endpoint: id })
+    const text = endpoints.encode(endpoint)
+    const there = seen.get(key)
+    wanted.add(key)
+    if (there?.lease === own.lease && endpoints.encode(there.value) === text) continue
+    writes.push({ kind: 'put', key, text, lease: own.lease })
+  }
+  for (const key of seen.keys()) {
+    if (!wanted.has(key)) writes.push({ kind: 'delete', key })
+  }
+  return writes
+}
+
+/** A VNI that another network holds meanwhile is not taken from it; the router chooses anew. */
+function planNetwork(network: Network, published: PublishedRecords): PublicationStep[] {
+  const seen = published.networks.get(network.id)
+  const owner = published.vnis.get(network.vni)
+  if (owner !== undefined && owner.value !== network.id) return []
+  const text = networks.encode(network)
+  const writes: Write[] = []
+  if (seen === undefined) {
+    writes.push({ kind: 'put', key: networks.key(network.id), text, expected: 0n })
+  } else if (seen.value.vni !== network.vni) {
+    return []
+  } else if (networks.encode(seen.value) !== text) {
+    writes.push({ kind: 'put', key: networks.key(network.id), text, expected: seen.revision })
+  }
+  if (owner === undefined) {
+    const key = vnis.key(network.vni)
+    writes.push({ kind: 'put', key, text: vnis.encode(network.id), expected: 0n })
+  }
+  return writes.length === 0 ? [] : [{ what: `network ${network.id}`, writes }]
+}
+
+function planRemoval(id: NetworkId, published: PublishedRecords): PublicationStep[] {
+  const seen = published.networks.get(id)
+  if (seen === undefined) return []
+  const { vni } = seen.value
+  const owner = published.vnis.get(vni)
+  const writes: Write[] = [
+    { kind: 'delete', key: networks.key(id), expected: seen.revision },
+    ...(owner?.value === id
+      ? [{ kind: 'delete', key: vnis.key(vni), expected: owner.revision } as const]
+      : []),
+  ]
+  return [{ what: `removal of network ${id}`, writes }]
+}
+
+function inChunks(what: string, writes: readonly Write[]): PublicationStep[] {
+  const chunks: PublicationStep[] = []
+  for (let start = 0; start < writes.length; start += writesPerStep) {
+    chunks.push({ what, writes: writes.slice(start, start + writesPerStep) })
+  }
+  return chunks
+}
