@@ -170,6 +170,49 @@ export const portInUse = defineFault(
   }),
 )
 
+// ── Docker ──────────────────────────────────────────────────────────────────────────────────────
+
+export const engineUnreachable = defineFault(
+  'ENGINE_UNREACHABLE',
+  UNAVAILABLE,
+  (socket: string, reason: string) => ({
+    summary: `the Docker engine on ${socket} does not answer as expected: ${reason}`,
+    remedy: 'Check that Docker runs on this host: "docker info".',
+  }),
+)
+
+export const localIpam = defineFault(
+  'LOCAL_IPAM',
+  USAGE,
+  ({ subnet, command }: { readonly subnet: string; readonly command: string }) => ({
+    summary: `Docker on each host would hand out the same addresses of ${subnet}`,
+    remedy: `Give every host a part of its own, with the same --subnet everywhere, for example here: ${command}`,
+  }),
+)
+
+export const badNetworkOption = defineFault(
+  'BAD_NETWORK_OPTION',
+  USAGE,
+  (option: string, problem: string) => ({
+    summary: `network option ${option}: ${problem}`,
+    remedy: 'No network was made. Correct the option after -o and create it again.',
+  }),
+)
+
+export const networkUnnamed = defineFault('NETWORK_UNNAMED', USAGE, () => ({
+  summary: 'without a subnet and without a name the other hosts cannot tell which network this is',
+  remedy: 'Create it with --subnet=…, or with -o weave.network=NAME, and the same on every host.',
+}))
+
+export const networkForgotten = defineFault(
+  'NETWORK_FORGOTTEN',
+  DATA,
+  (network: string, file: string) => ({
+    summary: `there is no record of Docker network ${network} in ${file}`,
+    remedy: `Remove it with "docker network rm ${network.slice(0, 12)}" and create it again; Docker tells a plugin about a network only once.`,
+  }),
+)
+
 // ── Store ───────────────────────────────────────────────────────────────────────────────────────
 
 export const storeUnreachable = defineFault(
@@ -240,16 +283,6 @@ export const vnisExhausted = defineFault('VNIS_EXHAUSTED', UNAVAILABLE, () => ({
   summary: 'every one of the 16777215 network numbers is taken',
   remedy: 'Remove networks that are no longer used with "docker network rm".',
 }))
-
-export const clusterMismatch = defineFault(
-  'CLUSTER_MISMATCH',
-  UNAVAILABLE,
-  (expected: string, found: string) => ({
-    summary: `the store belongs to cluster ${found}, this host to cluster ${expected}`,
-    remedy:
-      'What this host knew stays in force. Point it at its own store, or move it over for good with "weave reset" and "weave launch".',
-  }),
-)
 
 // ── Managed store ───────────────────────────────────────────────────────────────────────────────
 

@@ -1,0 +1,74 @@
+/**
+ * The requests of Docker's network driver protocol, as checked values.
+ *
+ * Tolerant where Go is (see `go-json.ts`), strict where a wrong value could do harm: IDs become
+ * parts of keys and file names, an empty one must not match anything, addresses must be addresses.
+ */
+
+import { z } from 'zod'
+import { isMac } from '../model/address.ts'
+import type { Mac } from '../model/address.ts'
+import { isEndpointId, isNetworkId } from '../model/cluster.ts'
+import type { EndpointId, NetworkId } from '../model/cluster.ts'
+import { formatPrefix, parsePrefix } from '../model/prefix.ts'
+import { goList, goMap, goObject, goText } from './go-json.ts'
+
+const networkId = z.custom<NetworkId>(isNetworkId, 'not a network ID')
+const endpointId = z.custom<EndpointId>(isEndpointId, 'not an endpoint ID')
+
+/** ADDRESS/LENGTH in canonical spelling, or empty. */
+const prefixOrEmpty = goText.transform((text, context) => {
+  const prefix = parsePrefix(text)
+  if (prefix !== undefined) return formatPrefix(prefix)
+  if (text !== '') context.addIssue({ code: 'custom', message: 'not ADDRESS/LENGTH' })
+  return ''
+})
+
+const macOrEmpty = goText.transform((text, context): Mac | undefined => {
+  const mac = text.toLowerCase()
+  if (isMac(mac)) return mac
+  if (mac !== '') context.addIssue({ code: 'custom', message: 'not a MAC address' })
+  return undefined
+})
+
+const ipamData = goObject({
+  AddressSpace: goText,
+  /** The subnet. */
+  Pool: prefixOrEmpty,
+  Gateway: prefixOrEmpty,
+})
+
+export const createNetworkRequest = goObject({
+  NetworkID: networkId,
+  Options: goMap,
+  IPv4Data: goList(ipamData),
+  IPv6Data: goList(ipamData),
+})
+
+export const networkRequest = goObject({ NetworkID: networkId })
+
+export const createEndpointRequest = goObject({
+  NetworkID: networkId,
+  EndpointID: endpointId,
+  Interface: goObject({
+    Address: prefixOrEmpty,
+    AddressIPv6: prefixOrEmpty,
+    MacAddress: macOrEmpty,
+  }).optional(),
+})
+
+export const joinRequest = goObject({
+  NetworkID: networkId,
+  EndpointID: endpointId,
+  SandboxKey: goText,
+})
+
+export const endpointRequest = goObject({ NetworkID: networkId, EndpointID: endpointId })
+
+export const allocateNetworkRequest = goObject({ NetworkID: networkId, Options: goMap })
+
+export type IpamData = z.infer<typeof ipamData>
+export type CreateNetworkRequest = z.infer<typeof createNetworkRequest>
+export type CreateEndpointRequest = z.infer<typeof createEndpointRequest>
+export type JoinRequest = z.infer<typeof joinRequest>
+export type EndpointRequest = z.infer<typeof endpointRequest>
