@@ -61,7 +61,7 @@ export function ipBytes(ip: IpAddress): Uint8Array {
 
 /** Inverse of `ipBytes`; undefined for any other length than 4 or 16. */
 export function ipFromBytes(bytes: Uint8Array): IpAddress | undefined {
-  if (bytes.length === 4) return parseIp(bytes.join('.'))
+  if (bytes.length === 4) return parseIp(`${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`)
   if (bytes.length !== 16) return undefined
   const groups = Array.from({ length: 8 }, (_, index) => readU16(bytes, index * 2))
   return parseIp(foldGroups(groups))
@@ -74,9 +74,14 @@ export function macBytes(mac: Mac): Uint8Array {
 
 /** Inverse of `macBytes`; undefined for any other length than 6. */
 export function macFromBytes(bytes: Uint8Array): Mac | undefined {
-  const text = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':')
+  if (bytes.length !== 6) return undefined
+  let text = hexPairs[bytes[0] ?? 0] ?? ''
+  for (let index = 1; index < 6; index += 1) text += `:${hexPairs[bytes[index] ?? 0]}`
   return isMac(text) ? text : undefined
 }
+
+/** `00` to `ff`: tables of ten thousands of addresses are read several times a second. */
+const hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 function readU16(bytes: Uint8Array, at: number): number {
   return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)

@@ -84,8 +84,8 @@ function ignoreGone(error: unknown): void {
  * each making, so that a bridge made anew looks the same. The first byte says "local, unicast".
  */
 function bridgeMac(name: string): Mac {
-  const digits = name.replace(/\D/g, '').padStart(6, '0').slice(-6)
-  const mac = `0a:57:56:${digits.match(/../g)?.join(':') ?? '00:00:00'}`
+  const vni = name.slice(-6)
+  const mac = `0a:57:56:${vni.match(/../g)?.join(':') ?? ''}`
   if (!isMac(mac)) throw new Error(`no MAC address for bridge ${name}`)
   return mac
 }
