@@ -24,7 +24,7 @@ export interface EngineCall {
 export interface Engine {
   /** @throws Fault ENGINE_UNREACHABLE, as all of these. */
   readonly info: (call?: EngineCall) => Promise<EngineInfo>
-  /** Running and paused containers with their attachments. */
+  /** All containers, also those just being started, with their attachments. */
   readonly containers: (call?: EngineCall) => Promise<readonly EngineContainer[]>
   /** By ID or name; undefined when there is no such network. */
   readonly network: (id: string, call?: EngineCall) => Promise<EngineNetwork | undefined>
@@ -56,7 +56,7 @@ export function createEngine({
   return {
     info: ({ signal } = {}) => get(line, { path: '/info', signal, schema: engineInfo }),
     containers: ({ signal } = {}) =>
-      get(line, { path: '/containers/json', signal, schema: containerList }),
+      get(line, { path: '/containers/json?all=1', signal, schema: containerList }),
     async network(id, { signal } = {}) {
       const answer = await askEngine(line, `/networks/${encodeURIComponent(id)}`, signal)
       return answer.status === 404 ? undefined : read(line, { answer, schema: networkDetails })

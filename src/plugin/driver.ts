@@ -1,0 +1,122 @@
+/**
+ * Answers Docker's calls by asking the router: the translation between the two, and nothing else.
+ *
+ * Docker repeats calls, drops them, and sends them for things that we never heard of. Whatever it
+ * says twice has the same result, and removing what is not there succeeds. An endpoint in a network
+ * that was created on another host is the router's matter: it finds or makes the network.
+ *
+ * What happens to a network when Docker removes it depends on the scope. In global scope it is gone
+ * everywhere. In local scope only this host's engine has dropped it; others may still use it.
+ */
+
+import type { RouterApi } from '../control/api.ts'
+import type { CreateNetworkRequest } from '../docker/driver-messages.ts'
+import type { DriverCall, NetworkDriver } from '../docker/remote-driver.ts'
+import type { NetworkId } from '../model/cluster.ts'
+import { networkForgotten } from '../model/faults.ts'
+import type { Memory } from './memory.ts'
+import { readNetworkOptions } from './options.ts'
+import { segmentOf } from './segment.ts'
+import type { SegmentContext } from './segment.ts'
+
+export interface DriverOptions extends SegmentContext {
+  readonly router: RouterApi
+  readonly memory: Memory
+  /** Something that was accepted and should be known. */
+  readonly warn: (text: string) => void
+}
+
+/** Docker appends a number. */
+const containerPrefix = 'ethwe'
+
+export function createDriver(options: DriverOptions): NetworkDriver {
+  const { router } = options
+  return {
+    createNetwork: (request, call) => createNetwork(request, { ...options, ...call }),
+    deleteNetwork: (network, call) => deleteNetwork(network, { ...options, ...call }),
+    async createEndpoint({ NetworkID, EndpointID, Interface }, call) {
+      const { Address = '', AddressIPv6 = '', MacAddress: asked } = Interface ?? {}
+      const spec = {
+        network: clusterNetwork(NetworkID, options),
+        addresses: [Address, AddressIPv6].filter((address) => address !== ''),
+        ...(asked === undefined ? {} : { mac: asked }),
+      }
+      const { mac } = await router.putEndpoint(EndpointID, spec, call)
+      return mac
+    },
+    async join({ EndpointID, SandboxKey }, call) {
+      const { link, connectedRoutes } = await router.joinEndpoint(
+        EndpointID,
+        { sandbox: SandboxKey },
+        call,
+      )
+      return { link, containerPrefix, connectedRoutes }
+    },
+    leave: ({ EndpointID }, call) => router.leaveEndpoint(EndpointID, call),
+    deleteEndpoint: ({ EndpointID }, call) => router.deleteEndpoint(EndpointID, call),
+  }
+}
+
+type Work = DriverOptions & DriverCall
+
+async function createNetwork(request: CreateNetworkRequest, work: Work): Promise<void> {
+  const { router, memory, signal, warn } = work
+  const options = readNetworkOptions(request.Options)
+  for (const note of options.notes) warn(note)
+  const { id, spec } = segmentOf({ request, options }, work)
+  await router.putNetwork(id, spec, { signal })
+  await memory.change((now) => ({
+    ...now,
+    doomed: now.doomed.filter((one) => one !== id),
+    networks: work.scope === 'local' ? { ...now.networks, [request.NetworkID]: id } : now.networks,
+  }))
+}
+
+async function deleteNetwork(network: NetworkId, work: Work): Promise<void> {
+  const { router, memory, signal, warn } = work
+  const { networks } = memory.now()
+  const id = work.scope === 'local' ? networks[network] : network
+  if (id === undefined) return
+  const others = Object.entries(networks).some(([docker, one]) => one === id && docker !== network)
+  // Written down first: Docker will not ask again, whatever we answer.
+  await memory.change(({ networks: { [network]: _gone, ...rest }, ...now }) => ({
+    ...now,
+    networks: rest,
+    doomed: others ? now.doomed : [...new Set([...now.doomed, id])],
+  }))
+  if (others) return
+  await buryNetworks({ router, memory, signal, scope: work.scope }).catch((error: unknown) => {
+    warn(`network ${id} is removed later: ${error instanceof Error ? error.message : 'failed'}`)
+  })
+}
+
+/**
+ * Removes the networks that Docker has dropped. In local scope one that other hosts still use is
+ * theirs from now on. Idempotent.
+ */
+export async function buryNetworks({
+  router,
+  memory,
+  scope,
+  signal,
+}: Pick<Work, 'router' | 'memory' | 'scope' | 'signal'>): Promise<void> {
+  const { doomed } = memory.now()
+  if (doomed.length === 0) return
+  const used = scope === 'local' ? await usedNetworks(router, signal) : new Set<NetworkId>()
+  for (const id of doomed) {
+    if (!used.has(id)) await router.deleteNetwork(id, { signal })
+    await memory.change((now) => ({ ...now, doomed: now.doomed.filter((one) => one !== id) }))
+  }
+}
+
+async function usedNetworks(router: RouterApi, signal: AbortSignal): Promise<Set<NetworkId>> {
+  const { endpoints } = await router.status({ signal })
+  return new Set(endpoints.map(({ network }) => network))
+}
+
+function clusterNetwork(network: NetworkId, { scope, memory }: DriverOptions): NetworkId {
+  if (scope === 'global') return network
+  const known = memory.now().networks[network]
+  if (known === undefined) throw networkForgotten(network, memory.file)
+  return known
+}

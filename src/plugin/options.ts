@@ -1,0 +1,150 @@
+/**
+ * What the user wrote after `-o` of `docker network create`, understood or refused.
+ *
+ * Pure. Three kinds of keys:
+ *   ours          weave.…, works.weave.…: known, or refused with the nearest known one
+ *   of Docker     com.docker.network.…: the MTU is ours too, the rest is for Docker or other drivers
+ *   of others     accepted, because compose files carry them around; with a note for the log
+ *
+ * One exception: `encrypted` asks for something that we do not do, and must not seem to be done.
+ */
+
+import { isNetworkId, isRecord } from '../model/cluster.ts'
+import type { NetworkId } from '../model/cluster.ts'
+import { badNetworkOption, badRequest } from '../model/faults.ts'
+import { networkOf, parsePrefix } from '../model/prefix.ts'
+import type { Prefix } from '../model/prefix.ts'
+import { nearest } from '../settings/nearest.ts'
+
+export interface NetworkOptions {
+  readonly mtuBytes?: number
+  readonly multicast: boolean
+  /** Local scope: the network's name in the whole cluster. */
+  readonly name?: NetworkId
+  /** Local scope: the parts of the subnets that this host's Docker hands out, as the user says. */
+  readonly ownRanges: readonly Prefix[]
+  /** What was accepted and has no effect, in words for the log. */
+  readonly notes: readonly string[]
+}
+
+/** Where dockerd puts what was written after `-o`. */
+const genericKey = 'com.docker.network.generic'
+
+export const multicastOption = 'works.weave.multicast'
+export const mtuOption = 'com.docker.network.driver.mtu'
+export const nameOption = 'weave.network'
+export const rangeOption = 'weave.ip-range'
+const ourMtuOption = 'weave.mtu'
+const ours = [multicastOption, ourMtuOption, nameOption, rangeOption]
+const ourPrefix = /^(?:works\.)?weave\./
+
+/** 576 is IPv4's least (RFC 791), 65535 the kernel's most. */
+const mtuRange = { min: 576, max: 65_535 }
+
+/** As Go's strconv.ParseBool, which Docker's own drivers use; empty means "given, so yes". */
+const truths = new Map([
+  ...['', '1', 't', 'T', 'true', 'TRUE', 'True'].map((text) => [text, true] as const),
+  ...['0', 'f', 'F', 'false', 'FALSE', 'False'].map((text) => [text, false] as const),
+])
+
+/**
+ * @param options the whole Options of a CreateNetwork request
+ * @throws Fault BAD_NETWORK_OPTION that names the option; BAD_REQUEST when it is no set of texts
+ */
+export function readNetworkOptions(options: Readonly<Record<string, unknown>>): NetworkOptions {
+  const given = readGeneric(options[genericKey])
+  const mtuBytes = readMtu(given)
+  const name = given.get(nameOption)
+  return {
+    ...(mtuBytes === undefined ? {} : { mtuBytes }),
+    ...(name === undefined ? {} : { name: readName(name) }),
+    multicast: given.has(multicastOption) && readTruth(multicastOption, given),
+    ownRanges: readRanges(given.get(rangeOption) ?? ''),
+    notes: [...given.keys()].flatMap((key) => judgeKey(key, given)),
+  }
+}
+
+function readGeneric(value: unknown): ReadonlyMap<string, string> {
+  if (value === undefined || value === null) return new Map()
+  if (!isRecord(value)) throw badRequest(`Options.${genericKey}: not a set of options`)
+  return new Map(
+    Object.entries(value).map(([key, text]) => {
+      if (typeof text === 'string') return [key, text]
+      if (typeof text === 'boolean' || typeof text === 'number') return [key, String(text)]
+      throw badRequest(`Options.${genericKey}.${key}: not a text`)
+    }),
+  )
+}
+
+function readMtu(given: ReadonlyMap<string, string>): number | undefined {
+  const [first, second] = [mtuOption, ourMtuOption].flatMap((key) => {
+    const text = given.get(key)
+    return text === undefined ? [] : [{ key, value: readMtuValue(key, text) }]
+  })
+  if (first !== undefined && second !== undefined && first.value !== second.value) {
+    throw badNetworkOption(second.key, `${second.value}, but ${first.key} says ${first.value}`)
+  }
+  return first?.value
+}
+
+function readMtuValue(key: string, text: string): number {
+  const value = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= mtuRange.min && value <= mtuRange.max) return value
+  throw badNetworkOption(
+    key,
+    `${JSON.stringify(text)} is not a whole number from ${mtuRange.min} to ${mtuRange.max}`,
+  )
+}
+
+function readTruth(key: string, given: ReadonlyMap<string, string>): boolean {
+  const text = given.get(key) ?? ''
+  const value = truths.get(text)
+  if (value !== undefined) return value
+  throw badNetworkOption(key, `${JSON.stringify(text)} is neither true nor false`)
+}
+
+function readName(text: string): NetworkId {
+  if (isNetworkId(text)) return text
+  throw badNetworkOption(
+    nameOption,
+    `${JSON.stringify(text)} is no name: letters, digits, "_", "." and "-", up to 128`,
+  )
+}
+
+function readRanges(text: string): readonly Prefix[] {
+  const parts = text.split(',').filter((part) => part.trim() !== '')
+  return parts.map((part) => {
+    const prefix = parsePrefix(part.trim())
+    if (prefix !== undefined) return networkOf(prefix)
+    throw badNetworkOption(rangeOption, `${JSON.stringify(part)} is not ADDRESS/LENGTH`)
+  })
+}
+
+/** Refuses a key, or says what is to be noted about it. */
+function judgeKey(key: string, given: ReadonlyMap<string, string>): readonly string[] {
+  if (ours.includes(key) || key === mtuOption) return []
+  if (ourPrefix.test(key)) {
+    const meant = nearest(key, ours) ?? nearestByLastWord(key)
+    throw badNetworkOption(
+      key,
+      meant === undefined
+        ? `not known. Known are ${ours.join(', ')}`
+        : `not known. Did you mean ${meant}?`,
+    )
+  }
+  if (key === 'encrypted' && readTruth(key, given)) {
+    throw badNetworkOption(key, 'this driver cannot encrypt a single network')
+  }
+  return [`network option ${key} has no effect with this driver`]
+}
+
+/** `weave.multicast` for `works.weave.multicast`. */
+function nearestByLastWord(key: string): string | undefined {
+  const word = lastWord(key)
+  const meant = nearest(word, ours.map(lastWord))
+  return ours.find((one) => lastWord(one) === meant)
+}
+
+function lastWord(key: string): string {
+  return key.slice(key.lastIndexOf('.') + 1)
+}

@@ -1,0 +1,152 @@
+/**
+ * Puts one plugin together: decides its scope, serves its socket, looks for orphans.
+ *
+ * The socket appears last and disappears first, because a socket on which nobody answers makes every
+ * command of Docker's wait. Nothing here waits for the router: it may come later.
+ */
+
+import { hostname } from 'node:os'
+import type { RouterApi } from '../control/api.ts'
+import { createRouterClient } from '../control/client.ts'
+import { createEngine } from '../docker/engine.ts'
+import type { Engine } from '../docker/engine.ts'
+import { serveDriver } from '../docker/remote-driver.ts'
+import type { Scope } from '../docker/remote-driver.ts'
+import { pluginPaths } from '../settings/paths.ts'
+import type { Environment, Paths } from '../settings/paths.ts'
+import { driverOf } from '../settings/plugin.ts'
+import type { PluginSettings } from '../settings/plugin.ts'
+import { buryNetworks, createDriver } from './driver.ts'
+import { logExchange } from './log.ts'
+import type { Logger } from './log.ts'
+import { openMemory } from './memory.ts'
+import type { Memory } from './memory.ts'
+import { searchOrphans } from './orphans.ts'
+import { withPatience } from './patience.ts'
+import { decideScope, readDockerConfiguration } from './scope.ts'
+
+export interface PluginContext {
+  readonly paths: Paths
+  readonly env: Environment
+  readonly log: Logger
+}
+
+export interface Plugin {
+  readonly scope: Scope
+  /** Takes no new calls, finishes those under way, removes the socket. Never throws; idempotent. */
+  readonly stop: () => Promise<void>
+}
+
+/** The whole of a call; Docker's own shortest patience is 30 s. */
+const handlerMs = 15_000
+/** For a router that restarts; leaves the router's own deadline room within ours. */
+const patienceMs = 8000
+const drainMs = 16_000
+const engineMs = 3000
+/** What a test may shorten through the environment. */
+const searchDefaults = { WEAVE_ORPHAN_INTERVAL_MS: 60_000, WEAVE_ORPHAN_AGE_MS: 120_000 }
+
+/** @throws Fault SOCKET_IN_USE when another plugin answers on the socket. */
+export async function startPlugin(
+  settings: PluginSettings,
+  { paths, env, log }: PluginContext,
+): Promise<Plugin> {
+  const driverName = driverOf(settings.socket)
+  const memory = await openMemory({
+    file: pluginPaths(paths, driverName).stateFile,
+    asideDir: paths.asideDir,
+    onSetAside: (problem) => {
+      log.warn(problem)
+    },
+  })
+  const engine = createEngine({ dockerHost: env['DOCKER_HOST'], timeoutMs: engineMs })
+  const scope = await settleScope(settings, { engine, memory, log })
+  const client = createRouterClient({ socket: paths.routerSocket })
+  const router = withPatience(client, { patienceMs })
+  const driver = createDriver({
+    router,
+    memory,
+    scope,
+    driverName,
+    hostname: hostname(),
+    warn: (text) => {
+      log.warn(text)
+    },
+  })
+  const server = await serveDriver({
+    socket: settings.socket,
+    scope,
+    driver,
+    handlerMs,
+    report: (exchange) => {
+      logExchange(log, exchange)
+    },
+  })
+  log.info({ driver: driverName, socket: settings.socket, scope }, 'serving')
+  const ending = new AbortController()
+  const searching = keepTidy(ending.signal, { router: client, engine, memory, scope, env, log })
+  return {
+    scope,
+    async stop() {
+      ending.abort(new Error('the plugin ends'))
+      await server.drain({ graceMs: drainMs })
+      await searching
+      client[Symbol.dispose]()
+    },
+  }
+}
+
+interface Tidying {
+  readonly router: RouterApi
+  readonly engine: Engine
+  readonly memory: Memory
+  readonly scope: Scope
+  readonly env: Environment
+  readonly log: Logger
+}
+
+/** Removes what Docker has forgotten to tell us of, now and then. */
+function keepTidy(
+  signal: AbortSignal,
+  { router, engine, memory, scope, env, log }: Tidying,
+): Promise<void> {
+  return searchOrphans({
+    router,
+    engine,
+    signal,
+    intervalMs: milliseconds(env, 'WEAVE_ORPHAN_INTERVAL_MS'),
+    minAgeMs: milliseconds(env, 'WEAVE_ORPHAN_AGE_MS'),
+    alongside: () => buryNetworks({ router, memory, scope, signal }),
+    onRemoved: (endpoint) => {
+      log.warn({ endpoint }, 'removed an endpoint whose container is gone')
+    },
+    onFailed: (error) => {
+      log.debug({ reason: String(error) }, 'could not tidy up')
+    },
+  })
+}
+
+async function settleScope(
+  settings: PluginSettings,
+  { engine, memory, log }: { engine: Engine; memory: Memory; log: Logger },
+): Promise<Scope> {
+  const { scope, reason } = decideScope({
+    asked: settings.scope,
+    engine: settings.scope === 'auto' ? await askEngine(engine) : undefined,
+    remembered: memory.now().scope,
+    configuration: await readDockerConfiguration(),
+  })
+  log.info({ scope, reason }, 'scope decided')
+  await memory.change((now) => ({ ...now, scope }))
+  return scope
+}
+
+/** Undefined when it does not answer in time: the plugin starts before Docker does. */
+async function askEngine(engine: Engine): Promise<{ clusterStore: string } | undefined> {
+  return engine.info({ signal: AbortSignal.timeout(engineMs) }).catch(() => undefined)
+}
+
+function milliseconds(env: Environment, name: keyof typeof searchDefaults): number {
+  const value = Number(env[name])
+  return Number.isInteger(value) && value > 0 ? value : searchDefaults[name]
+}

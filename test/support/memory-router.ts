@@ -1,0 +1,170 @@
+/**
+ * A router without a kernel and without a cluster: the plugin's outside edge, for its tests.
+ *
+ * Keeps what it is told, in order, and behaves as the real one promises: repeated calls have the
+ * same result, unknown IDs are no error, an endpoint in an unknown network makes that network.
+ */
+
+import type { RouterApi } from '../../src/control/api.ts'
+import type { EndpointSpec, NetworkSpec, Status } from '../../src/control/messages.ts'
+import { isIpAddress, isMac } from '../../src/model/address.ts'
+import type { Mac } from '../../src/model/address.ts'
+import { isHostId, isVni } from '../../src/model/cluster.ts'
+import type { EndpointId, NetworkId } from '../../src/model/cluster.ts'
+import { parsePrefix } from '../../src/model/prefix.ts'
+
+export type MemoryRouter = RouterApi & MemoryState
+
+interface MemoryState {
+  /** Each call as one text, in the order of arrival. */
+  readonly calls: string[]
+  readonly networks: Map<NetworkId, NetworkSpec>
+  readonly endpoints: Map<EndpointId, MemoryEndpoint>
+  /** Awaited by every call before it does anything; replace it to delay or to fail. */
+  hook: (call: string) => Promise<void>
+}
+
+export interface MemoryEndpoint {
+  readonly spec: EndpointSpec
+  readonly mac: Mac
+  phase: 'created' | 'joined'
+  since: string
+  local: boolean
+}
+
+export function createMemoryRouter(): MemoryRouter {
+  const state: MemoryState = {
+    calls: [],
+    networks: new Map(),
+    endpoints: new Map(),
+    hook: async () => {},
+  }
+  async function enter(call: string): Promise<void> {
+    state.calls.push(call)
+    await state.hook(call)
+  }
+  return Object.assign(state, networkCalls(state, enter), endpointCalls(state, enter), {
+    async status() {
+      await state.hook('status')
+      return statusOf(state)
+    },
+    async stop() {
+      await enter('stop')
+    },
+    async reset() {
+      await enter('reset')
+      return { removed: {} }
+    },
+  })
+}
+
+type Enter = (call: string) => Promise<void>
+
+function networkCalls(
+  { networks }: MemoryState,
+  enter: Enter,
+): Pick<RouterApi, 'putNetwork' | 'deleteNetwork'> {
+  return {
+    async putNetwork(id, spec) {
+      await enter(`put-network ${id}`)
+      networks.set(id, spec)
+      return { id, vni: must(isVni, 1), mtuBytes: spec.mtuBytes ?? 1450 }
+    },
+    async deleteNetwork(id) {
+      await enter(`delete-network ${id}`)
+      networks.delete(id)
+    },
+  }
+}
+
+function endpointCalls(
+  { networks, endpoints }: MemoryState,
+  enter: Enter,
+): Pick<RouterApi, 'putEndpoint' | 'joinEndpoint' | 'leaveEndpoint' | 'deleteEndpoint'> {
+  return {
+    async putEndpoint(id, spec) {
+      await enter(`put-endpoint ${id}`)
+      if (!networks.has(spec.network)) networks.set(spec.network, { subnets: [], multicast: false })
+      const mac = spec.mac ?? must(isMac, '02:42:0a:20:00:02')
+      endpoints.set(id, {
+        spec,
+        mac,
+        phase: 'created',
+        since: new Date().toISOString(),
+        local: true,
+      })
+      return { mac }
+    },
+    async joinEndpoint(id) {
+      await enter(`join-endpoint ${id}`)
+      const endpoint = endpoints.get(id)
+      if (endpoint === undefined) throw new Error(`no endpoint ${id}`)
+      endpoint.phase = 'joined'
+      const multicast = networks.get(endpoint.spec.network)?.multicast === true
+      return { link: `wvc${id.slice(0, 12)}`, connectedRoutes: multicast ? ['224.0.0.0/4'] : [] }
+    },
+    async leaveEndpoint(id) {
+      await enter(`leave-endpoint ${id}`)
+    },
+    async deleteEndpoint(id) {
+      await enter(`delete-endpoint ${id}`)
+      endpoints.delete(id)
+    },
+  }
+}
+
+function statusOf({ networks, endpoints }: MemoryState): Status {
+  const address = must(isIpAddress, '192.0.2.1')
+  const id = must(isHostId, 'h1')
+  return {
+    version: '0',
+    ready: true,
+    host: {
+      id,
+      nickname: 'one',
+      address,
+      controlPort: 6783,
+      dataPort: 6784,
+      mtuBytes: 1500,
+      runAs: 'foreground',
+      startedAt: new Date().toISOString(),
+      pid: 1,
+    },
+    cluster: { peers: [] },
+    store: {
+      kind: 'managed',
+      endpoints: [],
+      prefix: '/weave/v1',
+      connected: true,
+      foreignKeys: [],
+      revision: '1',
+    },
+    peers: [],
+    networks: [...networks].map(([network, { subnets, multicast }]) => ({
+      id: network,
+      vni: must(isVni, 1),
+      subnets,
+      mtuBytes: 1450,
+      multicast,
+      localEndpoints: 0,
+      remoteEndpoints: 0,
+    })),
+    endpoints: [...endpoints].map(([endpoint, { spec, mac, phase, since, local }]) => ({
+      id: endpoint,
+      network: spec.network,
+      host: id,
+      nickname: 'one',
+      mac,
+      local,
+      addresses: spec.addresses.flatMap((text) => parsePrefix(text)?.address ?? []),
+      ...(local ? { phase, since } : {}),
+    })),
+    targets: [],
+    warnings: [],
+  }
+}
+
+export function must<T>(guard: (value: unknown) => value is T, value: unknown): T {
+  if (guard(value)) return value
+  throw new Error(`not what it should be: ${JSON.stringify(value)}`)
+}
