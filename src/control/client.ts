@@ -8,7 +8,7 @@
 import type { z } from 'zod'
 import { ConnectionError, createHttpClient } from '../http/client.ts'
 import type { HttpClient, Question } from '../http/client.ts'
-import { errorCode } from '../http/listen.ts'
+import { errorCode } from '../http/error-code.ts'
 import { badReply, deadlinePassed, notRoot, routerNotRunning } from '../model/faults.ts'
 import type { RouterApi } from './api.ts'
 import { describeProblems } from './check.ts'

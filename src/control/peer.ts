@@ -7,7 +7,7 @@
 
 import { ConnectionError, createHttpClient } from '../http/client.ts'
 import type { Answer } from '../http/client.ts'
-import { errorCode } from '../http/listen.ts'
+import { errorCode } from '../http/error-code.ts'
 import type { Address } from '../http/listen.ts'
 import { serveHttp } from '../http/server.ts'
 import type { Exchange, HttpServer } from '../http/server.ts'

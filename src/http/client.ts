@@ -10,8 +10,8 @@
 
 import { Agent, request as startRequest } from 'node:http'
 import type { ClientRequest, IncomingMessage } from 'node:http'
+import { errorCode } from './error-code.ts'
 import type { Address } from './listen.ts'
-import { errorCode } from './listen.ts'
 
 export type ConnectionProblem =
   /** No socket file, or nobody listens: surely not running. */
@@ -72,9 +72,11 @@ export interface ClientOptions {
 }
 
 const defaultMaxBytes = 64 << 20
+/** Kept for a burst of containers that start at once. */
+const maxFreeSockets = 64
 
 export function createHttpClient(options: ClientOptions): HttpClient {
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: 2 })
+  const agent = new Agent({ keepAlive: true, maxFreeSockets })
   return {
     async ask(question) {
       const work = beginWork(options, question)

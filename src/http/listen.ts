@@ -16,6 +16,7 @@ import { chmod, lstat, mkdir, rename, unlink } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 import { badArgument, portInUse, socketInUse } from '../model/faults.ts'
+import { errorCode } from './error-code.ts'
 
 export type Address =
   | { readonly kind: 'unix'; readonly path: string }
@@ -111,9 +112,4 @@ function answers(file: string): Promise<boolean> {
       done(!['ECONNREFUSED', 'ENOENT'].includes(errorCode(error) ?? ''))
     })
   })
-}
-
-export function errorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
 }

@@ -47,11 +47,11 @@ test.each([
   ['works.weave.mtu', 'weave.mtu'],
   ['weave.ip_range', 'weave.ip-range'],
 ])('%s is refused, %s proposed', (key, meant) => {
-  expect(() => read({ [key]: '' })).toThrow(`Did you mean ${meant}?`)
+  expect(() => read({ [key]: '' })).toThrow(`did you mean ${meant}?`)
 })
 
 test('an unknown key of ours that resembles none is refused with all that there are', () => {
-  expect(() => read({ 'weave.frobnicate': '1' })).toThrow('Known are works.weave.multicast')
+  expect(() => read({ 'weave.frobnicate': '1' })).toThrow('known are works.weave.multicast')
 })
 
 test('encryption is not promised', () => {

@@ -30,8 +30,8 @@ export interface NetworkOptions {
 /** Where dockerd puts what was written after `-o`. */
 const genericKey = 'com.docker.network.generic'
 
-export const multicastOption = 'works.weave.multicast'
-export const mtuOption = 'com.docker.network.driver.mtu'
+const multicastOption = 'works.weave.multicast'
+const mtuOption = 'com.docker.network.driver.mtu'
 export const nameOption = 'weave.network'
 export const rangeOption = 'weave.ip-range'
 const ourMtuOption = 'weave.mtu'
@@ -128,8 +128,8 @@ function judgeKey(key: string, given: ReadonlyMap<string, string>): readonly str
     throw badNetworkOption(
       key,
       meant === undefined
-        ? `not known. Known are ${ours.join(', ')}`
-        : `not known. Did you mean ${meant}?`,
+        ? `not known; known are ${ours.join(', ')}`
+        : `not known (did you mean ${meant}?)`,
     )
   }
   if (key === 'encrypted' && readTruth(key, given)) {

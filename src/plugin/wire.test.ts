@@ -298,7 +298,7 @@ describe('what is wrong is refused, and changes nothing', () => {
         ...network,
         Options: { 'com.docker.network.generic': { 'works.weave.multicats': '' } },
       }),
-    ).rejects.toThrow('Did you mean works.weave.multicast?')
+    ).rejects.toThrow('did you mean works.weave.multicast?')
     expect(lab.router.calls).toEqual([])
   })
 })
