@@ -35,31 +35,31 @@ export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
-    const tooLong = new RequestError(413, `the body is longer than ${limits.bodyBytes} bytes`)
-    function fail(error: Error): void {
+    let timer = setTimeout(fail, limits.bodyMs, 408, `not complete after ${limits.bodyMs} ms`)
+    function fail(status: number, reason: string): void {
       clearTimeout(timer)
-      reject(error)
+      reject(new RequestError(status, `the body is ${reason}`))
     }
-    const slow = new RequestError(408, `the body did not arrive within ${limits.bodyMs} ms`)
-    let timer = setTimeout(fail, limits.bodyMs, slow)
+    const tooLong = [413, `longer than ${limits.bodyBytes} bytes`] as const
     request.on('data', (chunk: Buffer) => {
       length += chunk.length
       if (length <= limits.bodyBytes) chunks.push(chunk)
       else if (length - chunk.length <= limits.bodyBytes) {
         chunks.length = 0
         clearTimeout(timer)
-        timer = setTimeout(fail, Math.min(discardMs, limits.bodyMs), tooLong)
+        timer = setTimeout(fail, Math.min(discardMs, limits.bodyMs), ...tooLong)
       }
     })
     request.once('end', () => {
       clearTimeout(timer)
-      if (length > limits.bodyBytes) reject(tooLong)
+      if (length > limits.bodyBytes) fail(...tooLong)
       else resolve(Buffer.concat(chunks))
     })
-    request.once('error', fail)
-    request.once('close', () => {
-      fail(new RequestError(400, 'the sender went away before the body was complete'))
-    })
+    function breakOff(): void {
+      if (!request.complete) fail(400, 'not complete: its sender went away')
+    }
+    request.once('error', breakOff)
+    request.once('close', breakOff)
   })
 }
 

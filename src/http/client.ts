@@ -121,9 +121,10 @@ interface Work {
 function beginWork({ address, timeoutMs }: ClientOptions, question: Question): Work {
   const ms = question.timeoutMs ?? timeoutMs
   const controller = new AbortController()
-  const silent = new ConnectionError('silent', `${describe(address)} did not answer in ${ms} ms`)
   const timer = setTimeout(() => {
-    controller.abort(silent)
+    controller.abort(
+      new ConnectionError('silent', `${describe(address)} did not answer in ${ms} ms`),
+    )
   }, ms)
   function forward(): void {
     controller.abort(question.signal?.reason)
