@@ -11,6 +11,7 @@ test('without variables everything lies where Debian expects it', () => {
   expect(pluginPaths(paths, 'blue')).toEqual({
     stateFile: '/var/lib/weave/plugins/blue.json',
     pidFile: '/run/weave/plugin-blue.pid',
+    faultFile: '/run/weave/plugin-blue.fault.json',
     logFile: '/var/log/weave/plugin-blue.log',
   })
   expect(pathVariables(paths)).toEqual({})

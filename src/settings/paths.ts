@@ -36,6 +36,8 @@ export interface Paths {
 export interface PluginPaths {
   readonly stateFile: string
   readonly pidFile: string
+  /** As `routerFaultFile`. */
+  readonly faultFile: string
   readonly logFile: string
 }
 
@@ -79,6 +81,7 @@ export function pluginPaths(paths: Paths, driver: string): PluginPaths {
   return {
     stateFile: path.join(paths.pluginsDir, `${driver}.json`),
     pidFile: path.join(paths.runDir, `plugin-${driver}.pid`),
+    faultFile: path.join(paths.runDir, `plugin-${driver}.fault.json`),
     logFile: path.join(paths.logDir, `plugin-${driver}.log`),
   }
 }
@@ -104,7 +107,7 @@ export function ownFiles(paths: Paths): readonly { readonly dir: string; readonl
       dir: paths.stateDir,
       name: /^(?:(?:identity|settings)\.json(?:\..*)?|networks|endpoints|store|plugins|aside|started)$/,
     },
-    { dir: paths.runDir, name: /^(?:weave\.sock|router\..*|plugin-.*\.pid)$/ },
+    { dir: paths.runDir, name: /^(?:weave\.sock|router\..*|plugin-.*)$/ },
     { dir: paths.logDir, name: /^(?:router|etcd|plugin-.*)\.log(?:\..*)?$/ },
   ]
 }

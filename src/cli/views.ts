@@ -1,0 +1,153 @@
+/**
+ * How a router's status reads in a terminal: one function per `weave status …`, pure.
+ *
+ * What is wrong comes first. IDs are cut to the twelve characters that Docker shows, too.
+ */
+
+import type { Status } from '../control/messages.ts'
+import { formatHostPort } from '../settings/host-port.ts'
+import { describeMissing, describeStore } from './launched.ts'
+import { align, formatTable } from './table.ts'
+
+/** Whether a peer's control port let us connect. */
+export interface Connection {
+  readonly id: string
+  readonly nickname: string
+  readonly address: string
+  readonly controlPort: number
+  readonly dataPort: number
+  readonly state: 'self' | 'reachable' | 'unreachable'
+  /** Time to connect. */
+  readonly ms?: number
+  /** Why it is unreachable. */
+  readonly problem?: string
+}
+
+/** A plugin instance that `weave launch-plugin` started. */
+export interface PluginStatus {
+  readonly driver: string
+  readonly socket: string
+  readonly runAs: string
+  readonly state: 'answering' | 'silent'
+}
+
+export function viewSummary(status: Status, plugins: readonly PluginStatus[]): string {
+  const { host, store, peers, networks, endpoints } = status
+  const missing = describeMissing(status)
+  const here = endpoints.filter(({ local }) => local).length
+  const ports = `TCP ${host.controlPort}, UDP ${host.dataPort}`
+  const lines = [
+    ['state', missing === undefined ? 'ready' : `not ready: ${missing}`],
+    ['host', `${host.nickname} (${host.id})`],
+    ['underlay', `${host.address}, ${ports}, container MTU ${host.mtuBytes}`],
+    ['router', `${status.version}, ${keptUp(status)}, since ${host.startedAt}`],
+    ['store', `${describeStore(status)}, ${store.connected ? 'connected' : 'not connected'}`],
+    ['hosts', `${peers.length}`],
+    ['networks', `${networks.length}`],
+    ['endpoints', `${here} here, ${endpoints.length - here} on other hosts`],
+    ...plugins.map(({ driver, socket, runAs, state }) => [
+      'plugin',
+      `${driver} on ${socket}, as ${runAs}, ${state}`,
+    ]),
+    ...status.targets.map((target) => ['kernel', describeTarget(target)]),
+  ]
+  return [...viewWarnings(status), align(lines)].join('\n')
+}
+
+export function viewWarnings({ warnings, store }: Status): string[] {
+  const foreign = store.foreignKeys.length
+  return [
+    ...warnings,
+    ...(foreign === 0
+      ? []
+      : [`${foreign} foreign keys in the store are ignored: see "weave status store"`]),
+  ].map((text) => `warning: ${text}`)
+}
+
+export function viewPeers({ peers }: Status): string {
+  const rows = peers.map((peer) => [
+    peer.self ? `${peer.nickname} (this host)` : peer.nickname,
+    peer.id,
+    peer.address,
+    peer.version,
+    `${peer.endpoints}`,
+  ])
+  return formatTable(['host', 'id', 'address', 'version', 'endpoints'], rows) ?? 'no hosts'
+}
+
+export function viewConnections(connections: readonly Connection[]): string {
+  const rows = connections.map((peer) => [
+    peer.nickname,
+    formatHostPort({ host: peer.address, port: peer.controlPort }),
+    `${peer.dataPort}`,
+    peer.state === 'self' ? 'this host' : peer.state,
+    peer.problem ?? (peer.ms === undefined ? '' : `${peer.ms} ms`),
+  ])
+  return formatTable(['host', 'control', 'udp', 'state', 'connect'], rows) ?? 'no hosts'
+}
+
+export function viewNetworks({ networks }: Status): string {
+  const rows = networks.map((network) => [
+    short(network.id),
+    `${network.vni}`,
+    network.subnets.join(' ') || '-',
+    `${network.mtuBytes}`,
+    network.multicast ? 'yes' : 'no',
+    `${network.localEndpoints}`,
+    `${network.remoteEndpoints}`,
+    network.bridge ?? '-',
+  ])
+  const headings = ['network', 'vni', 'subnets', 'mtu', 'multicast', 'here', 'elsewhere', 'bridge']
+  return formatTable(headings, rows) ?? 'no networks: "docker network create --driver=weave NAME"'
+}
+
+export function viewEndpoints({ endpoints }: Status): string {
+  const rows = endpoints.map((endpoint) => [
+    short(endpoint.id),
+    short(endpoint.network),
+    endpoint.addresses.join(' ') || '-',
+    endpoint.mac,
+    endpoint.local ? `${endpoint.nickname} (this host)` : endpoint.nickname,
+    endpoint.phase ?? '-',
+    endpoint.link ?? '-',
+  ])
+  const headings = ['endpoint', 'network', 'addresses', 'mac', 'host', 'phase', 'link']
+  return formatTable(headings, rows) ?? 'no endpoints: "docker run --net=NETWORK …"'
+}
+
+export function viewStore(status: Status): string {
+  const { store, cluster } = status
+  return align([
+    ['kind', store.kind],
+    ['cluster', cluster.id ?? 'not known yet'],
+    ['endpoints', store.endpoints.join(', ') || 'none'],
+    ['prefix', store.prefix === '' ? '(none)' : store.prefix],
+    [
+      'state',
+      store.connected ? 'connected' : `not connected: ${store.problem ?? 'no reason known'}`,
+    ],
+    ['revision', store.revision],
+    ...store.foreignKeys.map((key) => ['foreign key', key]),
+  ])
+}
+
+function keptUp({ host }: Status): string {
+  return host.runAs === 'foreground'
+    ? `in the foreground (pid ${host.pid})`
+    : `kept up as ${host.runAs} (pid ${host.pid})`
+}
+
+function describeTarget({
+  name,
+  state,
+  passes,
+  drift,
+  problem,
+}: Status['targets'][number]): string {
+  const reason = problem === undefined ? '' : `: ${problem}`
+  return `${name} ${state}${reason}, ${passes} passes, ${drift} repairs`
+}
+
+function short(id: string): string {
+  return id.slice(0, 12)
+}
