@@ -284,6 +284,16 @@ export const vnisExhausted = defineFault('VNIS_EXHAUSTED', UNAVAILABLE, () => ({
   remedy: 'Remove networks that are no longer used with "docker network rm".',
 }))
 
+export const clusterMismatch = defineFault(
+  'CLUSTER_MISMATCH',
+  UNAVAILABLE,
+  (expected: string, found: string) => ({
+    summary: `the store belongs to cluster ${found}, this host to cluster ${expected}`,
+    remedy:
+      'What this host knew stays in force. Point it at its own store, or move it over for good with "weave reset" and "weave launch".',
+  }),
+)
+
 // ── Managed store ───────────────────────────────────────────────────────────────────────────────
 
 export const etcdMissing = defineFault('ETCD_MISSING', UNAVAILABLE, (binary: string) => ({
@@ -367,4 +377,14 @@ export const interfaceFailed = defineFault(
 export const endpointUnknown = defineFault('ENDPOINT_UNKNOWN', DATA, (endpoint: string) => ({
   summary: `endpoint ${endpoint.slice(0, 12)} is not known on this host`,
   remedy: 'It was removed, or belongs to another host. Start the container again.',
+}))
+
+export const noVniLeft = defineFault('NO_VNI_LEFT', TEMPORARY, (network: string) => ({
+  summary: `no free VNI was found for network ${network.slice(0, 12)}`,
+  remedy: 'Try again; if it repeats, look for leftover networks with "weave status networks".',
+}))
+
+export const routerNotReady = defineFault('ROUTER_NOT_READY', TEMPORARY, (reason: string) => ({
+  summary: `the router is not ready: ${reason}`,
+  remedy: 'Wait a moment and try again; "weave status" on that host says what it waits for.',
 }))

@@ -12,34 +12,43 @@ import type { Endpoint, Host, HostId, Network, NetworkId } from '../model/cluste
 import { hostIdTaken } from '../model/faults.ts'
 import type { OwnRecords, PublishedRecords } from '../store/publication.ts'
 import type { LeaseId, Revision } from '../store/store.ts'
-import type { View } from '../store/view.ts'
+import type { Seen, View } from '../store/view.ts'
 import { toLocalEndpoint } from './facts.ts'
 import type { Facts } from './facts.ts'
+import { remember } from './remember.ts'
+import { until } from './until.ts'
 
 export interface ClusterSources {
   readonly self: Host
   readonly mtuBytes: number
   readonly facts: Facts
   readonly view: View
+  /** Published when the store has none: the one that this host knows, or a new one. */
+  readonly clusterId: string
 }
 
 export interface Cluster {
   /** From this host's own facts alone: what links need. */
   readonly localSegments: () => readonly Segment[]
-  /** With everybody else's endpoints. Throws before the store has been read. */
-  readonly segments: () => readonly Segment[]
+  /**
+   * With everybody else's endpoints. Throws before the store has been read.
+   * @param epoch another number asks for a new object, though nothing has changed.
+   */
+  readonly segments: (epoch: number) => readonly Segment[]
   /** Underlay addresses of all hosts, our own among them. */
   readonly hostAddresses: () => readonly Host['address'][]
   readonly own: (lease: LeaseId) => OwnRecords
   /** Waits until the view has come to `revision`. Throws before the store has been read. */
   readonly published: (revision: Revision, signal: AbortSignal) => Promise<PublishedRecords>
   readonly network: (id: NetworkId) => Network | undefined
+  /** Of every network that the cluster knows. Throws before the store has been read. */
+  readonly networkIds: () => ReadonlySet<NetworkId>
 }
 
 const catchUpMs = 3000
-const catchUpStepMs = 5
 
-export function createCluster({ self, mtuBytes, facts, view }: ClusterSources): Cluster {
+export function createCluster(sources: ClusterSources): Cluster {
+  const { self, mtuBytes, facts, view, clusterId } = sources
   const local = remember(() =>
     localSegments({
       networks: facts.networks,
@@ -56,12 +65,13 @@ export function createCluster({ self, mtuBytes, facts, view }: ClusterSources): 
     const others = [...hostsOf(view).values()].filter(({ id }) => id !== self.id)
     return [self, ...others].map(({ address }) => address)
   })
-  const own = remember((lease: LeaseId) => ownRecords({ self, facts, lease }))
+  const networkIds = remember(() => new Set(view.networks().keys()))
+  const own = remember((lease: LeaseId) => ownRecords({ self, facts, lease, clusterId }))
   return {
     localSegments: () => local(String(facts.version())),
-    segments() {
-      if (!view.isReady()) throw new Error('the store has not been read yet')
-      return complete(`${facts.version()} ${view.version()}`)
+    segments(epoch) {
+      requireView(view)
+      return complete(`${facts.version()} ${view.version()} ${epoch}`)
     },
     hostAddresses: () => addresses(String(view.version())),
     own: (lease) => own(`${facts.version()} ${lease}`, lease),
@@ -70,13 +80,18 @@ export function createCluster({ self, mtuBytes, facts, view }: ClusterSources): 
       const host = view.hosts().get(self.id)
       refuseCopy(self, host?.value)
       return {
-        host,
-        endpoints: view.endpointsOf(self.id),
-        networks: view.networks(),
-        vnis: view.vnis(),
+        cluster: view.cluster(),
+        host: host?.held === true ? undefined : host,
+        endpoints: inStore(view, view.endpointsOf(self.id)),
+        networks: inStore(view, view.networks()),
+        vnis: inStore(view, view.vnis()),
       }
     },
     network: (id) => view.networks().get(id)?.value,
+    networkIds() {
+      requireView(view)
+      return networkIds(`${facts.version()} ${view.version()}`)
+    },
   }
 }
 
@@ -104,6 +119,19 @@ export async function claimIdentity(
   }
 }
 
+function requireView(view: View): void {
+  if (!view.isReady()) throw new Error('the store has not been read yet')
+}
+
+/** What is held is in the view, but no longer in the store: it must be written again. */
+function inStore<Key, T>(
+  view: View,
+  records: ReadonlyMap<Key, Seen<T>>,
+): ReadonlyMap<Key, Seen<T>> {
+  if (view.held() === 0) return records
+  return new Map([...records].filter(([, { held }]) => held !== true))
+}
+
 function refuseCopy(self: Host, found: Host | undefined): void {
   if (found === undefined || found.instance === self.instance) return
   if (found.address !== self.address) throw hostIdTaken(self.id, found.nickname, found.address)
@@ -117,15 +145,13 @@ function ownRecords({
   self,
   facts,
   lease,
-}: {
-  readonly self: Host
-  readonly facts: Facts
-  readonly lease: LeaseId
-}): OwnRecords {
+  clusterId,
+}: Pick<ClusterSources, 'self' | 'facts' | 'clusterId'> & { readonly lease: LeaseId }): OwnRecords {
   const networks = [...facts.networks.values()]
   const endpoints = [...facts.endpoints.values()].filter(({ phase }) => phase !== 'left')
   const inUse = new Set(endpoints.map(({ network }) => network))
   return {
+    cluster: clusterId,
     host: self,
     lease,
     endpoints: endpoints.map((endpoint): Endpoint => {
@@ -142,20 +168,9 @@ function ownRecords({
 }
 
 async function caughtUp(view: View, revision: Revision, signal: AbortSignal): Promise<void> {
-  const deadline = Date.now() + catchUpMs
-  while (!view.isReady() || view.revision() < revision) {
-    if (Date.now() > deadline) throw new Error('the store has not been read up to now')
-    await sleep(catchUpStepMs, undefined, { signal })
-  }
-}
-
-/** The result for a key, the same object again as long as the key is the same. */
-function remember<Args extends readonly unknown[], T>(
-  make: (...args: Args) => T,
-): (key: string, ...args: Args) => T {
-  let last: { readonly key: string; readonly value: T } | undefined
-  return (key, ...args) => {
-    if (last?.key !== key) last = { key, value: make(...args) }
-    return last.value
-  }
+  const isThere = await until(() => view.isReady() && view.revision() >= revision, {
+    withinMs: catchUpMs,
+    signal,
+  })
+  if (!isThere) throw new Error('the store has not been read up to now')
 }

@@ -24,18 +24,18 @@ const announceMs = 400
 
 export interface Loops {
   readonly ringAll: () => void
-  readonly ringTables: () => void
-  readonly ringPublication: () => void
   readonly settleLinks: (
     endpoint: { readonly id: EndpointId; readonly vni: Vni | undefined },
     signal: AbortSignal,
   ) => Promise<string | undefined>
   readonly announce: (signal: AbortSignal) => Promise<void>
-  /** Resolves once links and tables have been settled at the same time. */
-  readonly settled: (signal: AbortSignal) => Promise<void>
   readonly reports: () => readonly LoopReport[]
+  /** Ends all loops while the router itself goes on, for a reset. */
+  readonly stop: () => Promise<void>
   readonly done: Promise<unknown>
 }
+
+export type Targets = Readonly<Record<'links' | 'tables' | 'publication' | 'memory', AnyTarget>>
 
 type AnyTarget = <Visit>(visit: <D, A, S>(target: Target<D, A, S>) => Visit) => Visit
 
@@ -45,9 +45,11 @@ export function anyTarget<D, A, S>(target: Target<D, A, S>): AnyTarget {
 }
 
 export function startLoops(
-  targets: Readonly<Record<'links' | 'tables' | 'filters' | 'publication', AnyTarget>>,
-  { signal, log }: { readonly signal: AbortSignal; readonly log: Logger },
+  targets: Targets,
+  { signal: ending, log }: { readonly signal: AbortSignal; readonly log: Logger },
 ): Loops {
+  const stopping = new AbortController()
+  const signal = AbortSignal.any([ending, stopping.signal])
   function start(target: AnyTarget): Loop {
     return target((one) =>
       startLoop(one, { signal, resyncMs, backoffMs, onPass: createReporter(log) }),
@@ -55,18 +57,13 @@ export function startLoops(
   }
   const links = start(targets.links)
   const tables = start(targets.tables)
-  const filters = start(targets.filters)
   const publication = start(targets.publication)
-  const all = [links, tables, filters, publication]
+  const all = [links, tables, publication, start(targets.memory)]
+  const done = Promise.all(all.map((loop) => loop.done))
   return {
     ringAll() {
       for (const loop of all) loop.ring()
     },
-    ringTables() {
-      tables.ring()
-      filters.ring()
-    },
-    ringPublication: publication.ring,
     async settleLinks(endpoint, callSignal) {
       const problem = problemWith(endpoint, await links.next(callSignal))
       tables.ring()
@@ -77,12 +74,12 @@ export function startLoops(
       const soon = AbortSignal.any([callSignal, AbortSignal.timeout(announceMs)])
       await Promise.allSettled([tables.next(soon), publication.next(soon)])
     },
-    async settled(callSignal) {
-      await links.next(callSignal)
-      await tables.next(callSignal)
-    },
     reports: () => all.map((loop) => loop.report()),
-    done: Promise.all(all.map(({ done }) => done)),
+    async stop() {
+      stopping.abort()
+      await done
+    },
+    done,
   }
 }
 

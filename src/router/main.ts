@@ -20,7 +20,7 @@ import { createLog } from './log.ts'
 import type { Logger } from './log.ts'
 import { prepare, resume } from './prepare.ts'
 import { resetOffline } from './reset.ts'
-import { startRouter } from './router.ts'
+import { runRouter } from './router.ts'
 
 async function main(argv: readonly string[]): Promise<void> {
   const command = addLaunchOptions(new Command('weave router'))
@@ -59,8 +59,7 @@ async function run(paths: Paths): Promise<void> {
       ending.abort()
     })
   }
-  const router = await startRouter({ prepared, paths, log, ending })
-  await router.done
+  await runRouter({ prepared, paths, log, ending })
   log.info('ended')
 }
 
@@ -71,10 +70,16 @@ async function end(error: unknown, log: Logger): Promise<never> {
   else log.fatal({ err: error }, 'unexpected failure')
   const line = `${formatFault(fault)}\n`
   process.stderr.write(line)
-  if (!process.argv.includes('--prepare')) {
-    await writeDurably(readPaths(process.env).routerFaultFile, line).catch(() => {})
-  }
+  if (!process.argv.includes('--prepare')) await leaveNote(line)
   process.exit(fault.exit)
+}
+
+async function leaveNote(line: string): Promise<void> {
+  try {
+    await writeDurably(readPaths(process.env).routerFaultFile, line)
+  } catch {
+    // The log has it; there is nobody else left to tell.
+  }
 }
 
 try {

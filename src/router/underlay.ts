@@ -1,5 +1,5 @@
 /**
- * Which address of this host do the others reach it on, and how big a packet fits there?
+ * Which address of this host do the others reach it on?
  *
  * Unless the user says, the kernel's own routing answers: a UDP socket that is "connected" towards
  * the first peer, the store, or the default route shows the source address the kernel would use,
@@ -7,14 +7,10 @@
  */
 
 import { createSocket } from 'node:dgram'
-import { readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
-import { isIpv4, parseIp } from '../model/address.ts'
+import { parseIp } from '../model/address.ts'
 import type { IpAddress } from '../model/address.ts'
 import { addressNotHere, noUnderlay } from '../model/faults.ts'
-
-/** Outer Ethernet 14, IP 20 or 40, UDP 8, VXLAN 8 (RFC 7348). */
-const vxlanOverheadBytes = { ipv4: 50, ipv6: 70 }
 
 /** TEST-NET-1 (RFC 5737): never on a link, so its route is the default one. Nothing is sent. */
 const somewhereElse = '192.0.2.1'
@@ -23,8 +19,6 @@ const anyPort = 9
 export interface Underlay {
   readonly address: IpAddress
   readonly device: string
-  /** What one packet between containers may carry. */
-  readonly mtuBytes: number
 }
 
 /**
@@ -40,9 +34,7 @@ export async function findUnderlay(
   if (address === undefined) throw noUnderlay([...own.keys()])
   const device = own.get(address)
   if (device === undefined) throw addressNotHere(address, [...own.keys()])
-  const deviceMtu = Number(await readFile(`/sys/class/net/${device}/mtu`, 'utf8'))
-  const overhead = isIpv4(address) ? vxlanOverheadBytes.ipv4 : vxlanOverheadBytes.ipv6
-  return { address, device, mtuBytes: deviceMtu - overhead }
+  return { address, device }
 }
 
 /** Every address of this host and the interface that it is on, loopback left out. */

@@ -9,10 +9,12 @@
  */
 
 import type { Endpoint, Host, Network, NetworkId, Vni } from '../model/cluster.ts'
-import { endpoints, hosts, networks, vnis } from './schema.ts'
+import { clusterKey, encodeCluster, endpoints, hosts, networks, vnis } from './schema.ts'
 import type { LeaseId, Revision, Write } from './store.ts'
 
 export interface OwnRecords {
+  /** The cluster's identity, for a store that has none: new, or robbed of its data. */
+  readonly cluster: string
   readonly host: Host
   readonly endpoints: readonly Endpoint[]
   /** Networks that this host uses or has made. */
@@ -30,6 +32,7 @@ export interface Published<T> {
 }
 
 export interface PublishedRecords {
+  readonly cluster: string | undefined
   readonly host: Published<Host> | undefined
   /** Those under this host's name, by key. */
   readonly endpoints: ReadonlyMap<string, Published<Endpoint>>
@@ -50,11 +53,18 @@ export function planPublication(
   published: PublishedRecords,
 ): readonly PublicationStep[] {
   return [
+    ...planCluster(own, published),
     ...planHost(own, published.host),
     ...inChunks('endpoints', planEndpoints(own, published.endpoints)),
     ...own.networks.flatMap((network) => planNetwork(network, published)),
     ...own.removed.flatMap((id) => planRemoval(id, published)),
   ]
+}
+
+function planCluster(own: OwnRecords, published: PublishedRecords): PublicationStep[] {
+  if (published.cluster !== undefined) return []
+  const text = encodeCluster({ id: own.cluster })
+  return [{ what: 'cluster', writes: [{ kind: 'put', key: clusterKey, text, expected: 0n }] }]
 }
 
 function planHost(
