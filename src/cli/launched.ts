@@ -3,7 +3,6 @@
  */
 
 import type { Status } from '../control/messages.ts'
-import { formatHostPort } from '../settings/host-port.ts'
 import type { Prepared } from '../settings/report.ts'
 
 export function describeLaunch(status: Status, prepared: Prepared): string[] {
@@ -52,9 +51,4 @@ function deed(status: Status, { cluster, via }: Prepared): string {
     case undefined:
       return isAlone ? 'founded a cluster' : joined
   }
-}
-
-/** For status: where other routers reach this host. */
-export function describeAddress(address: string, port: number): string {
-  return formatHostPort({ host: address, port })
 }

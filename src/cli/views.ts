@@ -56,11 +56,11 @@ export function viewSummary(status: Status, plugins: readonly PluginStatus[]): s
 
 export function viewWarnings({ warnings, store }: Status): string[] {
   const foreign = store.foreignKeys.length
+  const count =
+    foreign === 1 ? '1 foreign key in the store is' : `${foreign} foreign keys in the store are`
   return [
     ...warnings,
-    ...(foreign === 0
-      ? []
-      : [`${foreign} foreign keys in the store are ignored: see "weave status store"`]),
+    ...(foreign === 0 ? [] : [`${count} ignored: see "weave status store"`]),
   ].map((text) => `warning: ${text}`)
 }
 

@@ -1,0 +1,130 @@
+import { expect, test } from 'vitest'
+import { status } from '../control/messages.ts'
+import type { Status } from '../control/messages.ts'
+import { describeLaunch } from './launched.ts'
+import { viewEndpoints, viewNetworks, viewPeers, viewStore, viewSummary } from './views.ts'
+
+test('the summary begins with what is wrong', () => {
+  const text = viewSummary(
+    sample({
+      ready: false,
+      warnings: ['identity.json was set aside'],
+      store: {
+        ...sample().store,
+        connected: false,
+        problem: 'timeout',
+        foreignKeys: ['/weave/v1/x'],
+      },
+    }),
+    [],
+  )
+  expect(text.split('\n').slice(0, 3)).toEqual([
+    'warning: identity.json was set aside',
+    'warning: 1 foreign key in the store is ignored: see "weave status store"',
+    'state      not ready: waiting for the store: timeout',
+  ])
+})
+
+test('the summary of a healthy host is short', () => {
+  expect(viewSummary(sample(), [])).toBe(
+    `
+state      ready
+host       host1 (a1)
+underlay   10.99.0.2, TCP 6783, UDP 6784, container MTU 1450
+router     0.1.0, kept up as systemd (pid 7), since 2026-01-01T00:00:00Z
+store      managed etcd on 10.99.0.2:6785, connected
+hosts      1
+networks   1
+endpoints  1 here, 0 on other hosts
+kernel     links settled, 3 passes, 0 repairs`.trimStart(),
+  )
+})
+
+test('peers, networks, endpoints and store are tables', () => {
+  expect(viewPeers(sample())).toBe(
+    'HOST               ID  ADDRESS    VERSION  ENDPOINTS\nhost1 (this host)  a1  10.99.0.2  0.1.0    1',
+  )
+  expect(viewNetworks(sample())).toMatch(/^n{12} +7 +10\.32\.0\.0\/12 +1450 +no +1 +0 +wvb7$/m)
+  expect(viewEndpoints(sample())).toMatch(
+    /^e{12} +n{12} +10\.32\.0\.1 +02:00:00:00:00:01 +host1 \(this host\) +joined +-$/m,
+  )
+  expect(viewStore(sample())).toMatch(/^cluster +c1$/m)
+  expect(viewNetworks(sample({ networks: [] }))).toContain('docker network create')
+  expect(viewEndpoints(sample({ endpoints: [] }))).toContain('docker run')
+})
+
+test('a launch says whether it founded or joined, and where the store is', () => {
+  expect(describeLaunch(sample(), { cluster: 'founded', warnings: [] })[0]).toBe(
+    'host1 (10.99.0.2) founded a cluster (1 host); store: managed etcd on 10.99.0.2:6785',
+  )
+  const given = sample({ store: { ...sample().store, kind: 'given', prefix: '/p' } })
+  expect(describeLaunch(given, { cluster: 'joined', warnings: [] })[0]).toContain(
+    'joined the cluster (1 host); store: etcd on 10.99.0.2:6785 under /p',
+  )
+})
+
+function sample(changes: Partial<Status> = {}): Status {
+  const base: unknown = {
+    version: '0.1.0',
+    ready: true,
+    host: {
+      id: 'a1',
+      nickname: 'host1',
+      address: '10.99.0.2',
+      controlPort: 6783,
+      dataPort: 6784,
+      mtuBytes: 1450,
+      runAs: 'systemd',
+      startedAt: '2026-01-01T00:00:00Z',
+      pid: 7,
+    },
+    cluster: { id: 'c1', peers: [] },
+    store: {
+      kind: 'managed',
+      endpoints: ['10.99.0.2:6785'],
+      prefix: '',
+      connected: true,
+      foreignKeys: [],
+      revision: '9',
+    },
+    peers: [
+      {
+        id: 'a1',
+        nickname: 'host1',
+        address: '10.99.0.2',
+        controlPort: 6783,
+        dataPort: 6784,
+        version: '0.1.0',
+        self: true,
+        endpoints: 1,
+      },
+    ],
+    networks: [
+      {
+        id: 'n'.repeat(64),
+        vni: 7,
+        subnets: ['10.32.0.0/12'],
+        mtuBytes: 1450,
+        multicast: false,
+        bridge: 'wvb7',
+        localEndpoints: 1,
+        remoteEndpoints: 0,
+      },
+    ],
+    endpoints: [
+      {
+        id: 'e'.repeat(64),
+        network: 'n'.repeat(64),
+        host: 'a1',
+        nickname: 'host1',
+        mac: '02:00:00:00:00:01',
+        addresses: ['10.32.0.1'],
+        local: true,
+        phase: 'joined',
+      },
+    ],
+    targets: [{ name: 'links', state: 'settled', passes: 3, drift: 0 }],
+    warnings: [],
+  }
+  return { ...status.parse(base), ...changes }
+}
