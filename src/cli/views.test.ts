@@ -36,7 +36,7 @@ store      managed etcd on 10.99.0.2:6785, connected
 hosts      1
 networks   1
 endpoints  1 here, 0 on other hosts
-kernel     links settled, 3 passes, 0 repairs`.trimStart(),
+target     links settled, 3 passes, 0 repairs`.trimStart(),
   )
 })
 

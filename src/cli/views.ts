@@ -49,12 +49,12 @@ export function viewSummary(status: Status, plugins: readonly PluginStatus[]): s
       'plugin',
       `${driver} on ${socket}, as ${runAs}, ${state}`,
     ]),
-    ...status.targets.map((target) => ['kernel', describeTarget(target)]),
+    ...status.targets.map((target) => ['target', describeTarget(target)]),
   ]
   return [...viewWarnings(status), align(lines)].join('\n')
 }
 
-export function viewWarnings({ warnings, store }: Status): string[] {
+function viewWarnings({ warnings, store }: Status): string[] {
   const foreign = store.foreignKeys.length
   const count =
     foreign === 1 ? '1 foreign key in the store is' : `${foreign} foreign keys in the store are`

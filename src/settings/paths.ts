@@ -105,7 +105,7 @@ export function ownFiles(paths: Paths): readonly { readonly dir: string; readonl
   return [
     {
       dir: paths.stateDir,
-      name: /^(?:(?:identity|settings)\.json(?:\..*)?|networks|endpoints|store|plugins|aside|started)$/,
+      name: /^(?:(?:identity|membership|settings)\.json(?:\..*)?|networks|endpoints|store|plugins|aside|started)$/,
     },
     { dir: paths.runDir, name: /^(?:weave\.sock|router\..*|plugin-.*)$/ },
     { dir: paths.logDir, name: /^(?:router|etcd|plugin-.*)\.log(?:\..*)?$/ },
