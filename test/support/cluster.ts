@@ -1,0 +1,79 @@
+/**
+ * A lab with weave on it, and the questions that end-to-end tests ask of it.
+ *
+ * `launchSeed` types the commands of the README, word for word.
+ */
+
+import { createLab, ok } from './lab/lab.ts'
+import type { Host, Lab } from './lab/lab.ts'
+
+/** What `docker run` of these tests uses: an image with ping, wget, httpd, nc and ip. */
+export const image = 'busybox'
+
+export async function createSeedLab(hosts: 2 | 3 = 2): Promise<Lab> {
+  const lab = await createLab({ hosts, engine: '20.10', store: 'etcd-as-docker-cluster-store' })
+  try {
+    await launchSeed(lab)
+    return lab
+  } catch (error) {
+    await lab[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+export async function launchSeed(lab: Lab): Promise<void> {
+  const [first, ...others] = lab.hosts
+  if (first === undefined) throw new Error('a lab without hosts')
+  await ok(first.weave('launch'))
+  for (const host of others) await ok(host.weave('launch', first.name))
+  await Promise.all(lab.hosts.map((host) => ok(host.weave('launch-plugin'))))
+  await ok(first.docker('network', 'create', '--driver=weave', 'weave'))
+}
+
+/** Starts a container that stays; gives its ID. */
+export async function runContainer(
+  host: Host,
+  name: string,
+  options: {
+    readonly net?: string
+    readonly args?: readonly string[]
+    readonly command?: readonly string[]
+  } = {},
+): Promise<string> {
+  const { net = 'weave', args = [], command = ['sleep', '100000'] } = options
+  return ok(host.docker('run', '-d', `--name=${name}`, `--net=${net}`, ...args, image, ...command))
+}
+
+/** Whether `name` answers a ping from within `container`. */
+export async function pings(
+  host: Host,
+  container: string,
+  target: string,
+  ...args: readonly string[]
+): Promise<boolean> {
+  const { code } = await host.docker('exec', container, 'ping', '-c1', '-W2', ...args, target)
+  return code === 0
+}
+
+export async function addressOf(host: Host, container: string, net = 'weave'): Promise<string> {
+  const format = `{{(index .NetworkSettings.Networks "${net}").IPAddress}}`
+  return ok(host.docker('inspect', '-f', format, container))
+}
+
+/** Serves `text` over HTTP on port 80 of a running container. */
+export async function serve(host: Host, container: string, text: string): Promise<void> {
+  const script = `mkdir -p /www && echo '${text}' > /www/index.html && httpd -h /www`
+  await ok(host.docker('exec', container, 'sh', '-c', script))
+}
+
+export async function fetchText(host: Host, container: string, url: string): Promise<string> {
+  return ok(host.docker('exec', container, 'wget', '-T', '5', '-qO-', url))
+}
+
+/** Our interfaces on a host. */
+export async function ourLinks(host: Host): Promise<readonly string[]> {
+  const links = await ok(host.run(['ip', '-o', 'link']))
+  return [...links.matchAll(/^\d+: (?<name>wv[bxhc][0-9a-f]+)/gm)].map(
+    ({ groups }) => groups?.['name'] ?? '',
+  )
+}
