@@ -388,3 +388,13 @@ export const routerNotReady = defineFault('ROUTER_NOT_READY', TEMPORARY, (reason
   summary: `the router is not ready: ${reason}`,
   remedy: 'Wait a moment and try again; "weave status" on that host says what it waits for.',
 }))
+
+export const filterFailed = defineFault(
+  'FILTER_FAILED',
+  OS_ERROR,
+  (program: string, reason: string) => ({
+    summary: `the packet filter could not be set with ${program}: ${reason}`,
+    remedy:
+      'Install the packages nftables and iptables, and see that the kernel has nf_tables. Until then containers are less isolated from the hosts, or their traffic is dropped by FORWARD.',
+  }),
+)

@@ -18,12 +18,16 @@ import type { Logger } from './log.ts'
 
 /** How long a settled target may go unchecked: the net for what raised no event. */
 const resyncMs = 20_000
+/** Others change the host's firewall without telling anybody: firewalld, Docker, people. */
+const filtersResyncMs = 10_000
 const maxBackoffMs = 20_000
 /** What a container's start gives the neighbours to hear of it; more would only delay it. */
 const announceMs = 400
 
 export interface Loops {
+  /** All but the filters: looking at them means running programs. */
   readonly ringAll: () => void
+  readonly ringFilters: () => void
   readonly settleLinks: (
     endpoint: { readonly id: EndpointId; readonly vni: Vni | undefined },
     signal: AbortSignal,
@@ -35,7 +39,9 @@ export interface Loops {
   readonly done: Promise<unknown>
 }
 
-export type Targets = Readonly<Record<'links' | 'tables' | 'publication' | 'memory', AnyTarget>>
+export type Targets = Readonly<
+  Record<'links' | 'tables' | 'filters' | 'publication' | 'memory', AnyTarget>
+>
 
 type AnyTarget = <Visit>(visit: <D, A, S>(target: Target<D, A, S>) => Visit) => Visit
 
@@ -50,20 +56,22 @@ export function startLoops(
 ): Loops {
   const stopping = new AbortController()
   const signal = AbortSignal.any([ending, stopping.signal])
-  function start(target: AnyTarget): Loop {
-    return target((one) =>
-      startLoop(one, { signal, resyncMs, backoffMs, onPass: createReporter(log) }),
-    )
+  function start(target: AnyTarget, everyMs = resyncMs): Loop {
+    const onPass = createReporter(log)
+    return target((one) => startLoop(one, { signal, resyncMs: everyMs, backoffMs, onPass }))
   }
   const links = start(targets.links)
   const tables = start(targets.tables)
   const publication = start(targets.publication)
-  const all = [links, tables, publication, start(targets.memory)]
+  const filters = start(targets.filters, filtersResyncMs)
+  const ringable = [links, tables, publication, start(targets.memory)]
+  const all = [...ringable, filters]
   const done = Promise.all(all.map((loop) => loop.done))
   return {
     ringAll() {
-      for (const loop of all) loop.ring()
+      for (const loop of ringable) loop.ring()
     },
+    ringFilters: filters.ring,
     async settleLinks(endpoint, callSignal) {
       const problem = problemWith(endpoint, await links.next(callSignal))
       tables.ring()

@@ -13,6 +13,7 @@ import type { Paths } from '../settings/paths.ts'
 import { createEtcdStore } from '../store/etcd.ts'
 import { endpoints, hosts, root } from '../store/schema.ts'
 import type { Store, StoreRecord } from '../store/store.ts'
+import { removeFilters } from '../targets/filters.ts'
 import { removeAllLinks } from '../targets/links.ts'
 import { readIdentity, readMembership } from './membership.ts'
 
@@ -33,6 +34,7 @@ export async function resetOffline(paths: Paths): Promise<ResetReply> {
 
 export async function resetKernel(socket: RouteSocket): Promise<ResetReply> {
   const links = await removeAllLinks(socket)
+  await removeFilters()
   return { removed: { links } }
 }
 

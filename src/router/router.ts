@@ -28,6 +28,7 @@ import type { Wakeup } from '../reconcile/wakeup.ts'
 import { portsOf } from '../settings/launch.ts'
 import type { Paths } from '../settings/paths.ts'
 import { allocateNetwork } from '../store/allocate.ts'
+import { filtersTarget } from '../targets/filters.ts'
 import { linksTarget } from '../targets/links.ts'
 import { publicationTarget } from '../targets/publication.ts'
 import { tablesTarget } from '../targets/tables.ts'
@@ -103,7 +104,7 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   const parts: Parts = { ...options, self, mtuBytes, facts, socket, connection, cluster, warnings }
   const loops = startLoops(createTargets(parts), { signal, log })
   watchKernel(kernelGroups, { signal, onChange: loops.ringAll })
-  void passOn(bell, { signal, onRing: loops.ringAll })
+  void passOn(bell, { cluster, loops, signal })
   void rememberCluster(parts)
   await serve(parts, loops)
   await loops.done
@@ -153,6 +154,12 @@ function refuseUntilReady(): never {
 function createTargets({ socket, self, facts, cluster, connection }: Parts): Targets {
   const underlay = { address: self.address, port: self.dataPort }
   const desiredLinks = remember(() => ({ segments: cluster.localSegments(), underlay }))
+  const { storeClient, storePeer } = portsOf(self.controlPort)
+  const filters = remember(() => ({
+    dataPort: self.dataPort,
+    controlPorts: [self.controlPort, storeClient, storePeer],
+    hosts: cluster.hostAddresses(),
+  }))
   const links = linksTarget(socket, async () => desiredLinks(String(facts.version())))
   // New links have empty tables: filling them is no drift, so what is desired must look new.
   let linkChanges = 0
@@ -172,6 +179,7 @@ function createTargets({ socket, self, facts, cluster, connection }: Parts): Tar
         published: cluster.published,
       }),
     ),
+    filters: anyTarget(filtersTarget(async () => filters(cluster.hostAddresses().join(' ')))),
     memory: anyTarget(memoryTarget(facts, async () => cluster.networkIds())),
   }
 }
@@ -239,13 +247,18 @@ async function rememberCluster({ connection, prepared, paths }: Parts): Promise<
   await writeMembership(paths, { ...membership, cluster })
 }
 
+/** The store has news. Filters look only at who is in the cluster. */
 async function passOn(
   bell: Wakeup,
-  { signal, onRing }: { readonly signal: AbortSignal; readonly onRing: () => void },
+  { cluster, loops, signal }: Pick<Parts, 'cluster'> & { loops: Loops; signal: AbortSignal },
 ): Promise<void> {
+  let known = ''
   while (!signal.aborted) {
     await bell.wait(60_000, signal)
-    onRing()
+    loops.ringAll()
+    const hosts = cluster.hostAddresses().join(' ')
+    if (hosts !== known) loops.ringFilters()
+    known = hosts
   }
 }
 
