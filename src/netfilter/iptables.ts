@@ -16,7 +16,10 @@ const protocols = [
   ['ip6tables', '/proc/net/ip6_tables_names'],
 ] as const
 
-/** By command; a command that this host lacks, or whose kernel part is off, is left out. */
+/**
+ * By command. A host without iptables, or a kernel without IPv6, is left out.
+ * @throws FILTER_FAILED when IPv4's is there and cannot be read: nobody can tell what it drops.
+ */
 export async function listFilterTables(): Promise<ReadonlyMap<string, string>> {
   const tables = await Promise.all(protocols.map(listOne))
   return new Map(tables.filter((table) => table !== undefined))
@@ -25,12 +28,10 @@ export async function listFilterTables(): Promise<ReadonlyMap<string, string>> {
 async function listOne([protocol, legacyTables]: (typeof protocols)[number]): Promise<
   readonly [string, string] | undefined
 > {
-  for (const command of (await isInUse(legacyTables))
-    ? [`${protocol}-legacy`, protocol]
-    : [protocol]) {
-    const { kind, stdout } = await runCommand(command, ['-w', '5', '-S'])
-    if (kind === 'done') return [command, stdout]
-  }
+  const command = (await isInUse(legacyTables)) ? `${protocol}-legacy` : protocol
+  const { kind, stdout, stderr } = await runCommand(command, ['-w', '5', '-S'])
+  if (kind === 'done') return [command, stdout]
+  if (kind === 'failed' && protocol === 'iptables') throw filterFailed(command, stderr.trim())
   return undefined
 }
 

@@ -83,7 +83,9 @@ export function containerArguments(
     `--label=${label}=${service.name}`,
     `--restart=${service.restart}`,
     '--net=host',
-    '--privileged',
+    // Links, tables and filters need the first, legacy iptables the second; nothing needs more.
+    '--cap-add=NET_ADMIN',
+    '--cap-add=NET_RAW',
     ...mounts.map((mount) => `--volume=${mount}`),
     `--volume=${engineSocket}:${dockerEngineSocket}`,
     ...Object.entries(service.env).map(([name, value]) => `--env=${name}=${value}`),
