@@ -46,7 +46,9 @@ export async function run(
     tooLate = true
     killGroup(child.pid)
   }, deadlineMs)
-  const abort = (): void => killGroup(child.pid)
+  function abort(): void {
+    killGroup(child.pid)
+  }
   signal?.addEventListener('abort', abort)
   try {
     const code = await new Promise<number>((resolve, reject) => {

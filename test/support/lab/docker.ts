@@ -5,7 +5,7 @@
  * use, by the same engine, and kept under build/.
  */
 
-import { cp, mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { explain, ok, run } from './command.ts'
 import { engines } from './engine.ts'

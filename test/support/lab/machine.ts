@@ -13,7 +13,7 @@
  */
 
 import { spawn } from 'node:child_process'
-import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { ok, run } from './command.ts'
 import type { Outcome, RunOptions } from './command.ts'
@@ -130,8 +130,8 @@ async function startProcessOne(options: MachineOptions): Promise<number> {
   const tie = lifetime === 'process' ? ['setpriv', '--pdeathsig', 'KILL'] : ['setsid']
   const tieInner = lifetime === 'process' ? ['--kill-child=KILL'] : []
   const fresh = ['unshare', '--net', '--mount', '--uts', '--ipc', '--pid', '--fork', ...tieInner]
-  const boot = ['sh', script, disk, name, path.join(system, 'usr'), ...shared]
-  const [program = '', ...args] = [...tie, ...fresh, ...boot]
+  const words = ['sh', script, disk, name, path.join(system, 'usr'), ...shared]
+  const [program = '', ...args] = [...tie, ...fresh, ...words]
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let said = ''
   let complaint = ''

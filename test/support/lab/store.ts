@@ -26,19 +26,24 @@ export function createStore(machine: Machine, ip: string): LabStore {
   const address = `${ip}:2379`
   const url = `http://${address}`
   let service: Service | undefined
+  const peerUrl = 'http://127.0.0.1:2380'
   const etcd = [
-    ...['etcd', '--name', 'lab', '--data-dir', '/tmp/etcd', '--enable-v2', '--logger', 'zap'],
-    ...['--listen-client-urls', `${url},http://127.0.0.1:2379`, '--advertise-client-urls', url],
-    ...[
-      '--listen-peer-urls',
-      'http://127.0.0.1:2380',
-      '--initial-advertise-peer-urls',
-      'http://127.0.0.1:2380',
-    ],
-    ...['--initial-cluster', 'lab=http://127.0.0.1:2380'],
+    'etcd',
+    '--name=lab',
+    '--data-dir=/tmp/etcd',
+    '--enable-v2',
+    '--logger=zap',
+    `--listen-client-urls=${url},http://127.0.0.1:2379`,
+    `--advertise-client-urls=${url}`,
+    `--listen-peer-urls=${peerUrl}`,
+    `--initial-advertise-peer-urls=${peerUrl}`,
+    `--initial-cluster=lab=${peerUrl}`,
   ]
-  const ctl: LabStore['ctl'] = (...args) =>
-    ok(machine.run(['etcdctl', ...args], { env: { ETCDCTL_API: '3' }, deadlineMs: 10_000 }))
+
+  async function ctl(...args: readonly string[]): Promise<string> {
+    const options = { env: { ETCDCTL_API: '3' }, deadlineMs: 10_000 }
+    return await ok(machine.run(['etcdctl', ...args], options))
+  }
 
   return {
     url,
