@@ -4,14 +4,18 @@
  *   SIGTERM, SIGINT   finish the calls under way, remove the socket, exit 0; containers go on
  *
  * A bug in one call is answered and logged; one outside any call ends the process, and whoever
- * keeps it up starts it again, with nothing lost.
+ * keeps it up starts it again, with nothing lost. What ended it is left in a file for
+ * `weave launch-plugin`.
  */
 
+import { rm } from 'node:fs/promises'
 import { Command } from 'commander'
+import { writeDurably } from '../disk/file.ts'
 import { Fault } from '../model/fault.ts'
 import { internalError } from '../model/faults.ts'
-import { readPaths } from '../settings/paths.ts'
-import { addPluginOptions, readPluginOptions } from '../settings/plugin.ts'
+import { pluginPaths, readPaths } from '../settings/paths.ts'
+import type { Paths } from '../settings/paths.ts'
+import { addPluginOptions, driverOf, readPluginOptions } from '../settings/plugin.ts'
 import type { PluginSettings } from '../settings/plugin.ts'
 import { formatFault } from '../settings/report.ts'
 import { createLog } from './log.ts'
@@ -23,14 +27,24 @@ async function main(argv: readonly string[]): Promise<void> {
     .showHelpAfterError('(see "weave plugin --help")')
     .allowExcessArguments(false)
   command.parse([...argv])
-  await run(readPluginOptions(command.opts()))
+  const settings = readPluginOptions(command.opts())
+  const paths = readPaths(process.env)
+  const { faultFile } = pluginPaths(paths, driverOf(settings.socket))
+  try {
+    await rm(faultFile, { force: true })
+    await run(settings, paths)
+  } catch (error) {
+    const fault = toFault(error)
+    await writeDurably(faultFile, `${formatFault(fault)}\n`)
+    throw fault
+  }
 }
 
-async function run(settings: PluginSettings): Promise<void> {
+async function run(settings: PluginSettings, paths: Paths): Promise<void> {
   const log = createLog(settings.logLevel)
   const told = nextSignal()
   const plugin = await startPlugin(settings, {
-    paths: readPaths(process.env),
+    paths,
     env: process.env,
     log,
   })
@@ -45,13 +59,15 @@ function nextSignal(): Promise<string> {
   })
 }
 
+function toFault(error: unknown): Fault {
+  if (error instanceof Fault) return error
+  return internalError(error instanceof Error ? error.message : String(error)).causedBy(error)
+}
+
 try {
   await main(process.argv)
 } catch (error) {
-  const fault =
-    error instanceof Fault
-      ? error
-      : internalError(error instanceof Error ? error.message : String(error))
+  const fault = toFault(error)
   process.stderr.write(`${formatFault(fault)}\n`)
   process.exitCode = fault.exit
 }

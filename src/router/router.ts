@@ -84,7 +84,11 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   })
   using socket = openRouteSocket()
   const device = await findLink(socket, underlay.device)
-  const mtuBytes = overlayMtuBytes(device?.mtuBytes ?? ethernetMtuBytes, underlay.address)
+  const fittingBytes = overlayMtuBytes(device?.mtuBytes ?? ethernetMtuBytes, underlay.address)
+  const mtuBytes = settings.mtuBytes ?? fittingBytes
+  if (mtuBytes > fittingBytes) {
+    warnings.push(`--mtu=${mtuBytes} is more than ${underlay.device} carries (${fittingBytes})`)
+  }
   const bell = createWakeup()
   await using connection = await connectStore({
     prepared,
