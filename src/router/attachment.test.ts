@@ -1,0 +1,99 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { endpointId, networkId, vni } from '../../test/support/values.ts'
+import { readPaths } from '../settings/paths.ts'
+import { createAttachments } from './attachment.ts'
+import type { Attachments } from './attachment.ts'
+import { openFacts } from './facts.ts'
+import type { Facts } from './facts.ts'
+import { createNetworks } from './networks.ts'
+import { createTurns } from './turns.ts'
+
+const id = endpointId('web')
+const network = networkId('net')
+const spec = { network, addresses: ['10.32.0.5/24'] }
+const never = new AbortController().signal
+
+let folder = ''
+let facts: Facts
+let attachments: Attachments
+let linkProblem: string | undefined
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'attachment-'))
+  linkProblem = undefined
+  facts = await openFacts(readPaths({ WEAVE_STATE_DIR: folder }), () => {})
+  const turns = createTurns()
+  const networks = createNetworks({
+    facts,
+    turns,
+    published: () => undefined,
+    allocate: async (wanted) => ({ ...wanted, vni: vni(7) }),
+  })
+  attachments = createAttachments({
+    facts,
+    networks,
+    turns,
+    settleLinks: async () => linkProblem,
+    announce: async () => {},
+    now: () => new Date(0),
+    randomBytes: () => Uint8Array.of(1, 2, 3, 4, 5),
+  })
+})
+
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+test('the MAC follows from the IPv4 address, so that a moved address keeps it', async () => {
+  expect(await attachments.put(id, spec, never)).toEqual({ mac: '02:42:0a:20:00:05' })
+})
+
+test('without IPv4 the MAC is random, and stays the same when the call is repeated', async () => {
+  const ipv6 = { ...spec, addresses: ['fd00::5/64'] }
+  const first = await attachments.put(id, ipv6, never)
+  expect(first).toEqual({ mac: '02:01:02:03:04:05' })
+  expect(await attachments.put(id, ipv6, never)).toEqual(first)
+})
+
+test('a network nobody told this host about is found or made', async () => {
+  await attachments.put(id, spec, never)
+  expect(facts.networks.get(network)).toMatchObject({ vni: 7, multicast: false })
+})
+
+test('when the interface cannot be made, nothing is left behind', async () => {
+  linkProblem = 'Operation not permitted'
+  await expect(attachments.put(id, spec, never)).rejects.toMatchObject({ code: 'INTERFACE_FAILED' })
+  expect(facts.endpoints.size).toBe(0)
+})
+
+test('an endpoint goes through its phases, and every call may be repeated or skipped', async () => {
+  await attachments.put(id, spec, never)
+  for (let round = 0; round < 2; round += 1) {
+    expect(await attachments.join(id, { sandbox: '/x' }, never)).toMatchObject({
+      connectedRoutes: [],
+    })
+    expect(facts.endpoints.get(id)).toMatchObject({ phase: 'joined', sandbox: '/x' })
+  }
+  for (let round = 0; round < 2; round += 1) await attachments.leave(id)
+  expect(facts.endpoints.get(id)).toMatchObject({ phase: 'left' })
+  for (let round = 0; round < 2; round += 1) await attachments.remove(id, never)
+  expect(facts.endpoints.size).toBe(0)
+  await attachments.leave(id)
+})
+
+test('joining what is not there is refused', async () => {
+  await expect(attachments.join(id, { sandbox: '/x' }, never)).rejects.toMatchObject({
+    code: 'ENDPOINT_UNKNOWN',
+  })
+})
+
+test('a router that starts again knows its endpoints and networks', async () => {
+  await attachments.put(id, spec, never)
+  await attachments.join(id, { sandbox: '/x' }, never)
+  const again = await openFacts(readPaths({ WEAVE_STATE_DIR: folder }), () => {})
+  expect(again.endpoints).toEqual(facts.endpoints)
+  expect(again.networks).toEqual(facts.networks)
+})

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { networkId, vni } from '../../test/support/values.ts'
+import type { KnownNetwork } from './facts.ts'
+import { planMemory } from './memory.ts'
+
+const net: KnownNetwork = { id: networkId('net'), vni: vni(7), subnets: [], multicast: false }
+const published = { ...net, published: true }
+const inCluster = new Set([net.id])
+const nowhere = new Set<KnownNetwork['id']>()
+
+test('a network that was published and is gone was removed by somebody: forget it', () => {
+  expect(planMemory(nowhere, { networks: [published], inUse: nowhere })).toEqual([
+    { kind: 'forget', id: net.id },
+  ])
+})
+
+test('but not while containers here use it: it is to be published again', () => {
+  expect(planMemory(nowhere, { networks: [published], inUse: inCluster })).toEqual([])
+})
+
+test('nor before it was ever published', () => {
+  expect(planMemory(nowhere, { networks: [net], inUse: nowhere })).toEqual([])
+})
+
+test('that it was published is noted once', () => {
+  expect(planMemory(inCluster, { networks: [net], inUse: nowhere })).toEqual([
+    { kind: 'note-published', network: net },
+  ])
+  expect(planMemory(inCluster, { networks: [published], inUse: nowhere })).toEqual([])
+})
+
+test('a removed network is kept in mind until its records are gone', () => {
+  const removed = { ...published, removed: true }
+  expect(planMemory(inCluster, { networks: [removed], inUse: nowhere })).toEqual([])
+  expect(planMemory(nowhere, { networks: [removed], inUse: nowhere })).toEqual([
+    { kind: 'forget', id: net.id },
+  ])
+})
