@@ -379,11 +379,6 @@ export const endpointUnknown = defineFault('ENDPOINT_UNKNOWN', DATA, (endpoint: 
   remedy: 'It was removed, or belongs to another host. Start the container again.',
 }))
 
-export const noVniLeft = defineFault('NO_VNI_LEFT', TEMPORARY, (network: string) => ({
-  summary: `no free VNI was found for network ${network.slice(0, 12)}`,
-  remedy: 'Try again; if it repeats, look for leftover networks with "weave status networks".',
-}))
-
 export const routerNotReady = defineFault('ROUTER_NOT_READY', TEMPORARY, (reason: string) => ({
   summary: `the router is not ready: ${reason}`,
   remedy: 'Wait a moment and try again; "weave status" on that host says what it waits for.',

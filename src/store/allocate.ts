@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import { isVni, maxVni } from '../model/cluster.ts'
 import type { Network, NetworkId, Vni } from '../model/cluster.ts'
-import { noVniLeft } from '../model/faults.ts'
+import { vnisExhausted } from '../model/faults.ts'
 import { networks, vnis } from './schema.ts'
 import type { Store } from './store.ts'
 
@@ -31,7 +31,7 @@ export async function allocateNetwork(
     const made = networks.decode((await store.read(networks.key(id)))?.text ?? '')
     if (made !== undefined) return made
   }
-  throw noVniLeft(wanted.id)
+  throw vnisExhausted()
 }
 
 /** Another number for each attempt, the same ones for the same network on every host. */
