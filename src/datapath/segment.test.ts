@@ -71,7 +71,7 @@ test('our own endpoint wins a contested address, then the newest record', () => 
   expect(segmentWith(stolen).remote).toMatchObject([{ addresses: [] }])
 
   const moved = [endpoint(left, 2, 'before'), endpoint(right, 2, 'after')]
-  expect(segmentWith(...moved).remote).toEqual([
+  expect(segmentWith(...moved).remote).toMatchObject([
     {
       mac: moved[1]?.mac,
       addresses: [ip('10.32.0.2')],

@@ -81,33 +81,45 @@ export function localSegments({ networks, endpoints, mtuBytes }: LocalFacts): re
 
 /** Completes a segment with what the other hosts have published. */
 export function addRemote(segment: Segment, cluster: ClusterFacts): Segment {
-  const found: { readonly dated: Dated<Endpoint>; readonly host: Host }[] = []
-  for (const dated of cluster.endpointsIn(segment.network)) {
-    const host = cluster.hosts.get(dated.value.host)
-    if (host !== undefined && host.id !== cluster.self) found.push({ dated, host })
+  const claims: Claim[] = []
+  const flood = new Map<HostId, Destination>()
+  for (const { value, revision } of cluster.endpointsIn(segment.network)) {
+    const host = cluster.hosts.get(value.host)
+    if (host === undefined || host.id === cluster.self) continue
+    const via = flood.get(host.id) ?? destination(host)
+    flood.set(host.id, via)
+    claims.push({ mac: value.mac, addresses: value.addresses, via, revision })
   }
-  found.sort((a, b) => Number(b.dated.revision - a.dated.revision))
-  const flood = new Map(found.map(({ host }) => [host.id, destination(host)]))
-  return { ...segment, remote: resolveClaims(segment.local, found), flood: [...flood.values()] }
+  return { ...segment, remote: settleClaims(segment.local, claims), flood: [...flood.values()] }
 }
 
-/** `found` is newest first; whoever comes first keeps a contested MAC or address. */
-function resolveClaims(
+interface Claim extends RemoteEndpoint {
+  readonly revision: bigint
+}
+
+/** The newest claim keeps a contested MAC or address; what is ours is not contested. */
+function settleClaims(
   local: readonly LocalEndpoint[],
-  found: readonly { readonly dated: Dated<Endpoint>; readonly host: Host }[],
+  claims: readonly Claim[],
 ): readonly RemoteEndpoint[] {
-  const macs = new Set<Mac>(local.map(({ mac }) => mac))
-  const taken = new Set<IpAddress>(local.flatMap(({ addresses }) => addresses))
-  const remote: RemoteEndpoint[] = []
-  for (const { dated, host } of found) {
-    const { mac, addresses } = dated.value
-    if (macs.has(mac)) continue
-    const free = addresses.filter((address) => !taken.has(address))
-    macs.add(mac)
-    for (const address of free) taken.add(address)
-    remote.push({ mac, addresses: free, via: destination(host) })
+  const ours = new Set<string>(local.flatMap(({ mac, addresses }) => [mac, ...addresses]))
+  const holders = new Map<string, Claim>()
+  let isContested = false
+  for (const claim of claims) {
+    for (const what of [claim.mac, ...claim.addresses]) {
+      const holder = holders.get(what)
+      isContested ||= holder !== undefined || ours.has(what)
+      if (holder === undefined || holder.revision < claim.revision) holders.set(what, claim)
+    }
   }
-  return remote
+  if (!isContested) return claims
+  return claims
+    .filter((claim) => holders.get(claim.mac) === claim && !ours.has(claim.mac))
+    .map(({ mac, addresses, via }) => ({
+      mac,
+      addresses: addresses.filter((ip) => !ours.has(ip) && holders.get(ip)?.mac === mac),
+      via,
+    }))
 }
 
 function destination({ address, dataPort }: Host): Destination {

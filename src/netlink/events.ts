@@ -1,12 +1,14 @@
 /**
- * Rings when something in this network namespace has changed; what it was, the caller looks up.
+ * Tells which links something has happened to in this network namespace; what it was, the caller
+ * looks up.
  *
  * The trap: a burst of changes overruns the socket's buffer and the kernel drops the rest, saying so
- * once (ENOBUFS). As only "something" is reported, an overrun is one more ring and nothing is lost.
+ * once (ENOBUFS). Then it could have been any link, which is what is reported.
  */
 
 import { u32 } from './attribute.ts'
 import { close, receiveNow, setOption, watchReadable } from './libc.ts'
+import { decodeMessages } from './message.ts'
 import { SOL_NETLINK, openNetlink } from './socket.ts'
 
 /** linux/rtnetlink.h, enum rtnetlink_groups. */
@@ -16,17 +18,25 @@ export const RTNLGRP_NEIGH = 3
 const NETLINK_ADD_MEMBERSHIP = 1
 const datagramBytes = 1 << 16
 
+/** Indexes of links; `any` when the kernel could not tell us all. */
+export type ChangedLinks = ReadonlySet<number> | 'any'
+
+/** Of the index in both struct ifinfomsg and struct ndmsg. */
+const indexOffset = 4
+
 /** Stops when `signal` aborts. Does not keep the process alive. */
 export function watchKernel(
   groups: readonly number[],
-  { signal, onChange }: { readonly signal: AbortSignal; readonly onChange: () => void },
+  {
+    signal,
+    onChange,
+  }: { readonly signal: AbortSignal; readonly onChange: (links: ChangedLinks) => void },
 ): void {
   const fd = openNetlink()
   for (const group of groups) setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, u32(group))
   const buffer = Buffer.allocUnsafeSlow(datagramBytes)
   const watch = watchReadable(fd, () => {
-    drain(fd, buffer)
-    onChange()
+    onChange(drain(fd, buffer))
   })
   signal.addEventListener(
     'abort',
@@ -38,10 +48,17 @@ export function watchKernel(
   )
 }
 
-function drain(fd: number, buffer: Uint8Array): void {
+function drain(fd: number, buffer: Buffer): ChangedLinks {
+  const links = new Set<number>()
   try {
-    while (receiveNow(fd, buffer) !== undefined);
+    for (;;) {
+      const length = receiveNow(fd, buffer)
+      if (length === undefined) return links
+      for (const { body } of decodeMessages(buffer.subarray(0, length))) {
+        if (body.length >= indexOffset + 4) links.add(body.readInt32LE(indexOffset))
+      }
+    }
   } catch {
-    // An overrun; the ring that follows is all that is needed.
+    return 'any'
   }
 }

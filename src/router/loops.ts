@@ -27,6 +27,7 @@ const announceMs = 400
 export interface Loops {
   /** All but the filters: looking at them means running programs. */
   readonly ringAll: () => void
+  readonly ringTables: () => void
   readonly ringFilters: () => void
   readonly settleLinks: (
     endpoint: { readonly id: EndpointId; readonly vni: Vni | undefined },
@@ -71,6 +72,7 @@ export function startLoops(
     ringAll() {
       for (const loop of ringable) loop.ring()
     },
+    ringTables: tables.ring,
     ringFilters: filters.ring,
     async settleLinks(endpoint, callSignal) {
       const problem = problemWith(endpoint, await links.next(callSignal))

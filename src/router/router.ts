@@ -9,14 +9,13 @@
  * long enough that a restart goes unnoticed by the other hosts.
  */
 
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { hostname } from 'node:os'
-import type { RouterApi } from '../control/api.ts'
 import { servePeers } from '../control/peer.ts'
 import { serveControl } from '../control/server.ts'
 import { overlayMtuBytes } from '../datapath/mtu.ts'
-import type { Host, Network } from '../model/cluster.ts'
+import type { Host } from '../model/cluster.ts'
 import { routerNotReady } from '../model/faults.ts'
 import { version } from '../model/version.ts'
 import { RTNLGRP_LINK, RTNLGRP_NEIGH, watchKernel } from '../netlink/events.ts'
@@ -26,102 +25,80 @@ import type { RouteSocket } from '../netlink/socket.ts'
 import { createWakeup } from '../reconcile/wakeup.ts'
 import type { Wakeup } from '../reconcile/wakeup.ts'
 import { portsOf } from '../settings/launch.ts'
-import type { Paths } from '../settings/paths.ts'
-import { allocateNetwork } from '../store/allocate.ts'
-import { filtersTarget } from '../targets/filters.ts'
-import { linksTarget } from '../targets/links.ts'
-import { publicationTarget } from '../targets/publication.ts'
-import { tablesTarget } from '../targets/tables.ts'
-import { createApi } from './api.ts'
-import { createAttachments } from './attachment.ts'
+import { createTableMemory } from '../targets/table-memory.ts'
 import { createCluster } from './cluster.ts'
-import type { Cluster } from './cluster.ts'
 import { connectStore } from './connection.ts'
-import type { Connection } from './connection.ts'
 import { openFacts } from './facts.ts'
-import type { Facts } from './facts.ts'
-import { describeCluster, inspect } from './inspection.ts'
-import type { InspectionSources } from './inspection.ts'
-import type { Logger } from './log.ts'
-import { anyTarget, startLoops } from './loops.ts'
-import type { Loops, Targets } from './loops.ts'
+import { describeCluster } from './inspection.ts'
+import { startLoops } from './loops.ts'
+import type { Loops } from './loops.ts'
 import { randomId, writeMembership } from './membership.ts'
-import { memoryTarget } from './memory.ts'
-import { createNetworks } from './networks.ts'
+import type { Parts, RouterOptions } from './parts.ts'
 import type { Prepared } from './prepare.ts'
-import { remember } from './remember.ts'
-import { resetKernel, resetRecords } from './reset.ts'
-import { createTurns } from './turns.ts'
+import { createRouterApi } from './router-api.ts'
+import { createTargets } from './targets.ts'
 import { findUnderlay } from './underlay.ts'
 import type { Underlay } from './underlay.ts'
 import { until } from './until.ts'
 
-export interface RouterOptions {
-  readonly prepared: Prepared
-  readonly paths: Paths
-  readonly log: Logger
-  /** Ends the router when it aborts; the router aborts it itself when asked to stop. */
-  readonly ending: AbortController
-}
-
 const graceMs = 5000
 /** When the device cannot be asked. */
 const ethernetMtuBytes = 1500
-const kernelGroups = [RTNLGRP_LINK, RTNLGRP_NEIGH]
 
 /** Resolves once the router has ended. @throws what keeps it from starting, or from going on. */
 export async function runRouter(options: RouterOptions): Promise<void> {
   const { prepared, paths, log, ending } = options
   const { signal } = ending
-  const { settings, membership } = prepared
-  const storeHosts = membership.store.endpoints.map((endpoint) => endpoint.replace(/:\d+$/, ''))
-  const underlay = await findUnderlay(settings.address, storeHosts)
-  const self = describeSelf(prepared, underlay)
   const warnings = [...prepared.warnings]
   const facts = await openFacts(paths, (problem) => {
     warnings.push(problem)
     log.warn(problem)
   })
   using socket = openRouteSocket()
-  const device = await findLink(socket, underlay.device)
-  const fittingBytes = overlayMtuBytes(device?.mtuBytes ?? ethernetMtuBytes, underlay.address)
-  const mtuBytes = settings.mtuBytes ?? fittingBytes
-  if (mtuBytes > fittingBytes) {
-    warnings.push(`--mtu=${mtuBytes} is more than ${underlay.device} carries (${fittingBytes})`)
-  }
+  const { underlay, mtuBytes } = await measureUnderlay(prepared, { socket, warnings })
+  const self = describeSelf(prepared, underlay)
   const bell = createWakeup()
-  await using connection = await connectStore({
-    prepared,
-    paths,
-    self,
-    log,
-    signal,
-    onChange: bell.ring,
-  })
-  const cluster = createCluster({
-    self,
-    mtuBytes,
-    facts,
-    view: connection.view,
-    clusterId: membership.cluster ?? randomId(),
-  })
-  const parts: Parts = { ...options, self, mtuBytes, facts, socket, connection, cluster, warnings }
+  const onChange = bell.ring
+  await using connection = await connectStore({ prepared, paths, self, log, signal, onChange })
+  const { view } = connection
+  const clusterId = prepared.membership.cluster ?? randomId()
+  const cluster = createCluster({ self, mtuBytes, facts, view, clusterId })
+  const tableMemory = createTableMemory(socket, () => performance.now())
+  const own = { self, mtuBytes, facts, socket, tableMemory, connection, cluster, warnings }
+  const parts: Parts = { ...options, ...own }
   const loops = startLoops(createTargets(parts), { signal, log })
-  watchKernel(kernelGroups, { signal, onChange: loops.ringAll })
+  listenToKernel(parts, loops)
   void passOn(bell, { cluster, loops, signal })
   void rememberCluster(parts)
   await serve(parts, loops)
   await loops.done
 }
 
-interface Parts extends RouterOptions {
-  readonly self: Host
-  readonly mtuBytes: number
-  readonly facts: Facts
-  readonly socket: RouteSocket
-  readonly connection: Connection
-  readonly cluster: Cluster
-  readonly warnings: string[]
+/** Where the other hosts reach this one, and what fits between containers there. */
+async function measureUnderlay(
+  { settings, membership }: Prepared,
+  { socket, warnings }: { readonly socket: RouteSocket; readonly warnings: string[] },
+): Promise<{ readonly underlay: Underlay; readonly mtuBytes: number }> {
+  const storeHosts = membership.store.endpoints.map((endpoint) => endpoint.replace(/:\d+$/, ''))
+  const underlay = await findUnderlay(settings.address, storeHosts)
+  const device = await findLink(socket, underlay.device)
+  const fitting = overlayMtuBytes(device?.mtuBytes ?? ethernetMtuBytes, underlay.address)
+  const mtuBytes = settings.mtuBytes ?? fitting
+  if (mtuBytes > fitting) {
+    warnings.push(`--mtu=${mtuBytes} is more than ${underlay.device} carries (${fitting})`)
+  }
+  return { underlay, mtuBytes }
+}
+
+function listenToKernel({ ending, tableMemory }: Parts, loops: Loops): void {
+  const { signal } = ending
+  watchKernel([RTNLGRP_LINK], { signal, onChange: loops.ringAll })
+  watchKernel([RTNLGRP_NEIGH], {
+    signal,
+    onChange(links) {
+      if (tableMemory.hear(links)) loops.ringTables()
+    },
+  })
 }
 
 /** Answers on both sockets until the end. @throws HOST_ID_TAKEN, SOCKET_IN_USE, PORT_IN_USE. */
@@ -153,92 +130,6 @@ const forever = new Promise<never>(() => {})
 
 function refuseUntilReady(): never {
   throw routerNotReady('the store has not been read yet')
-}
-
-function createTargets({ socket, self, facts, cluster, connection }: Parts): Targets {
-  const underlay = { address: self.address, port: self.dataPort }
-  const desiredLinks = remember(() => ({ segments: cluster.localSegments(), underlay }))
-  const { storeClient, storePeer } = portsOf(self.controlPort)
-  const filters = remember(() => ({
-    dataPort: self.dataPort,
-    controlPorts: [self.controlPort, storeClient, storePeer],
-    hosts: cluster.hostAddresses(),
-  }))
-  const links = linksTarget(socket, async () => desiredLinks(String(facts.version())))
-  // New links have empty tables: filling them is no drift, so what is desired must look new.
-  let linkChanges = 0
-  return {
-    links: anyTarget({
-      ...links,
-      apply(steps, signal) {
-        linkChanges += 1
-        return links.apply(steps, signal)
-      },
-    }),
-    tables: anyTarget(tablesTarget(socket, async () => cluster.segments(linkChanges))),
-    publication: anyTarget(
-      publicationTarget({
-        store: connection.store,
-        own: async () => cluster.own(connection.lease()),
-        published: cluster.published,
-      }),
-    ),
-    filters: anyTarget(filtersTarget(async () => filters(cluster.hostAddresses().join(' ')))),
-    memory: anyTarget(memoryTarget(facts, async () => cluster.networkIds())),
-  }
-}
-
-function createRouterApi(
-  parts: Parts,
-  { loops, inspection }: { readonly loops: Loops; readonly inspection: InspectionSources },
-): RouterApi {
-  const { facts, cluster, connection, mtuBytes, ending, socket, self } = parts
-  const turns = createTurns()
-  const networks = createNetworks({
-    facts,
-    turns,
-    published: cluster.network,
-    allocate: (wanted) => allocateVisibly(wanted, parts),
-  })
-  const attachments = createAttachments({
-    facts,
-    networks,
-    turns,
-    settleLinks(id, signal) {
-      const network = facts.endpoints.get(id)?.network
-      const vni = network === undefined ? undefined : facts.networks.get(network)?.vni
-      return loops.settleLinks({ id, vni }, signal)
-    },
-    announce: loops.announce,
-    now: () => new Date(),
-    randomBytes: () => randomBytes(5),
-  })
-  return createApi({
-    facts,
-    networks,
-    attachments,
-    mtuBytes,
-    onChange: loops.ringAll,
-    status: async () => inspect(inspection),
-    stop: () => ending.abort(),
-    async reset() {
-      await loops.stop()
-      const kernel = await resetKernel(socket)
-      const records = await resetRecords(connection.store, self.id).catch(() => 0)
-      await connection.leave().catch(() => {})
-      return { removed: { ...kernel.removed, records } }
-    },
-  })
-}
-
-/** A network is not used before our own view has it: it could be taken for a removed one. */
-async function allocateVisibly(
-  wanted: Omit<Network, 'vni'>,
-  { connection, cluster }: Parts,
-): Promise<Network> {
-  const network = await allocateNetwork(connection.store, wanted)
-  await until(() => cluster.network(network.id) !== undefined, { withinMs: 2000 })
-  return network
 }
 
 /** The cluster's identity is kept on the disk as soon as the store has told it. */

@@ -1,0 +1,30 @@
+/** The parts of a running router that others are put together from. */
+
+import type { Host } from '../model/cluster.ts'
+import type { RouteSocket } from '../netlink/socket.ts'
+import type { Paths } from '../settings/paths.ts'
+import type { TableMemory } from '../targets/table-memory.ts'
+import type { Cluster } from './cluster.ts'
+import type { Connection } from './connection.ts'
+import type { Facts } from './facts.ts'
+import type { Logger } from './log.ts'
+import type { Prepared } from './prepare.ts'
+
+export interface RouterOptions {
+  readonly prepared: Prepared
+  readonly paths: Paths
+  readonly log: Logger
+  /** Ends the router when it aborts; the router aborts it itself when asked to stop. */
+  readonly ending: AbortController
+}
+
+export interface Parts extends RouterOptions {
+  readonly self: Host
+  readonly mtuBytes: number
+  readonly facts: Facts
+  readonly socket: RouteSocket
+  readonly tableMemory: TableMemory
+  readonly connection: Connection
+  readonly cluster: Cluster
+  readonly warnings: string[]
+}

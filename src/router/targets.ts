@@ -1,0 +1,45 @@
+/** What the loops keep as desired: each plan joined with where its two snapshots come from. */
+
+import { portsOf } from '../settings/launch.ts'
+import { filtersTarget } from '../targets/filters.ts'
+import { linksTarget } from '../targets/links.ts'
+import { publicationTarget } from '../targets/publication.ts'
+import { tablesTarget } from '../targets/tables.ts'
+import { anyTarget } from './loops.ts'
+import type { Targets } from './loops.ts'
+import { memoryTarget } from './memory.ts'
+import type { Parts } from './parts.ts'
+import { remember } from './remember.ts'
+
+export function createTargets(parts: Parts): Targets {
+  const { socket, self, facts, cluster, connection, tableMemory } = parts
+  const underlay = { address: self.address, port: self.dataPort }
+  const desiredLinks = remember(() => ({ segments: cluster.localSegments(), underlay }))
+  const { storeClient, storePeer } = portsOf(self.controlPort)
+  const filters = remember(() => ({
+    dataPort: self.dataPort,
+    controlPorts: [self.controlPort, storeClient, storePeer],
+    hosts: cluster.hostAddresses(),
+  }))
+  const links = linksTarget(socket, async () => desiredLinks(String(facts.version())))
+  // New links have empty tables: filling them is no drift, so what is desired must look new.
+  let linkChanges = 0
+  return {
+    links: anyTarget({
+      ...links,
+      async apply(steps, signal) {
+        return await links.apply(steps, signal).finally(() => (linkChanges += 1))
+      },
+    }),
+    tables: anyTarget(tablesTarget(socket, tableMemory, async () => cluster.segments(linkChanges))),
+    publication: anyTarget(
+      publicationTarget({
+        store: connection.store,
+        own: async () => cluster.own(connection.lease()),
+        published: cluster.published,
+      }),
+    ),
+    filters: anyTarget(filtersTarget(async () => filters(cluster.hostAddresses().join(' ')))),
+    memory: anyTarget(memoryTarget(facts, async () => cluster.networkIds())),
+  }
+}
