@@ -1,0 +1,241 @@
+/**
+ * Two hosts as namespaces, our targets on each, containers as namespaces: the real kernel forwards,
+ * and iproute2, ping and tcpdump judge.
+ */
+
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { DesiredLinks } from '../../src/datapath/links.ts'
+import { containerEndName } from '../../src/datapath/names.ts'
+import type { LocalEndpoint, RemoteEndpoint, Segment } from '../../src/datapath/segment.ts'
+import { runPass } from '../../src/reconcile/reconcile.ts'
+import type { Target } from '../../src/reconcile/reconcile.ts'
+import { linksTarget, removeAllLinks } from '../../src/targets/links.ts'
+import { createTableMemory } from '../../src/targets/table-memory.ts'
+import { tablesTarget } from '../../src/targets/tables.ts'
+import { createNamespace } from '../support/namespace.ts'
+import type { Namespace } from '../support/namespace.ts'
+import { endpointId, ip, mac, networkId, vni } from '../support/values.ts'
+
+const never = new AbortController().signal
+const tunnel = 'wvx000a1f'
+const bridge = 'wvb000a1f'
+
+interface Host {
+  readonly space: Namespace
+  readonly container: Namespace
+  readonly endpoint: LocalEndpoint
+  /** Brings links and tables to this state of knowledge about the other host. */
+  readonly settle: (known: Pick<Segment, 'remote' | 'flood'>) => Promise<void>
+}
+
+let hosts: Host[] = []
+
+beforeEach(async () => {
+  const left = await createHost(1)
+  const right = await createHost(2)
+  hosts = [left, right]
+  const cable = ['link', 'add', 'under0', 'type', 'veth', 'peer', 'under0', 'netns']
+  await left.space.run('ip', ...cable, right.space.name)
+  for (const [index, { space }] of hosts.entries()) {
+    await space.run('ip', 'address', 'add', `192.0.2.${index + 1}/24`, 'dev', 'under0')
+    await space.run('ip', 'link', 'set', 'under0', 'up')
+  }
+  for (const host of hosts) await plugIn(host)
+})
+
+afterEach(async () => {
+  for (const { space, container } of hosts) {
+    await container[Symbol.asyncDispose]()
+    await space[Symbol.asyncDispose]()
+  }
+})
+
+async function createHost(number: 1 | 2): Promise<Host> {
+  const space = await createNamespace(`host${number}`)
+  const container = await createNamespace(`container${number}`)
+  const endpoint: LocalEndpoint = {
+    id: endpointId(`endpoint${number}`),
+    network: networkId('net'),
+    mac: mac(`02:42:0a:20:00:0${number}`),
+    addresses: [ip(`10.32.0.${number}`), ip(`fd00::${number}`)],
+    phase: 'created',
+  }
+  const memory = createTableMemory(space.socket, () => performance.now())
+  async function settle(known: Pick<Segment, 'remote' | 'flood'>): Promise<void> {
+    const segment = {
+      network: endpoint.network,
+      vni: vni(0xa1f),
+      mtuBytes: 1450,
+      local: [endpoint],
+    }
+    const segments = [{ ...segment, ...known }]
+    const underlay = { address: ip(`192.0.2.${number}`), port: 6784 }
+    const desired: DesiredLinks = { segments, underlay }
+    await settleTarget(linksTarget(space.socket, async () => desired))
+    memory.distrust()
+    await settleTarget(tablesTarget(space.socket, memory, async () => segments))
+  }
+  return { space, container, endpoint, settle }
+}
+
+async function settleTarget<D, A, S>(target: Target<D, A, S>): Promise<void> {
+  for (let round = 0; round < 8; round += 1) {
+    const pass = await runPass(target, never)
+    if (pass.kind === 'settled') return
+    if (pass.kind !== 'changed') throw new Error(JSON.stringify(pass))
+  }
+  throw new Error(`${target.name} does not settle`)
+}
+
+/** What Docker does: moves the interface, renames it, gives it its addresses. */
+async function plugIn({ space, container, endpoint, settle }: Host): Promise<void> {
+  await settle({ remote: [], flood: [] })
+  const end = containerEndName(endpoint.id)
+  await space.run('ip', 'link', 'set', end, 'netns', container.name, 'name', 'ethwe0')
+  for (const [address, length] of [
+    [endpoint.addresses[0], 24],
+    [endpoint.addresses[1], 64],
+  ] as const) {
+    const nodad = length === 64 ? ['nodad'] : []
+    await container.run('ip', 'address', 'add', `${address}/${length}`, 'dev', 'ethwe0', ...nodad)
+  }
+  await container.run('ip', 'link', 'set', 'ethwe0', 'up')
+}
+
+function remoteOf(host: Host, number: 1 | 2): RemoteEndpoint {
+  const via = { address: ip(`192.0.2.${number}`), port: 6784 }
+  return { mac: host.endpoint.mac, addresses: host.endpoint.addresses, via }
+}
+
+function pair(): readonly [Host, Host] {
+  const [left, right] = hosts
+  if (left === undefined || right === undefined) throw new Error('no hosts')
+  return [left, right]
+}
+
+async function settleBoth(): Promise<void> {
+  const [left, right] = pair()
+  const [toLeft, toRight] = [remoteOf(left, 1), remoteOf(right, 2)]
+  await left.settle({ remote: [toRight], flood: [toRight.via] })
+  await right.settle({ remote: [toLeft], flood: [toLeft.via] })
+}
+
+const ping = ['busybox', 'ping', '-c1', '-W2'] as const
+
+/** Packets that the tunnel of `host` sent to others while `work` ran and that match `filter`. */
+async function sentWhile(host: Host, filter: string, work: () => Promise<void>): Promise<number> {
+  const capture = host.space.run(
+    'timeout',
+    '-s',
+    'INT',
+    '4',
+    'tcpdump',
+    '-lni',
+    tunnel,
+    '-Q',
+    'out',
+    filter,
+  )
+  const lines = capture.catch((error: unknown) => outputOf(error))
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  await work()
+  return (await lines).split('\n').filter((line) => line.includes('>') || line.includes('who-has'))
+    .length
+}
+
+function outputOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'stdout' in error
+    ? String(error.stdout)
+    : ''
+}
+
+test('containers reach each other over IPv4 and IPv6, and ask no other host who has an address', async () => {
+  await settleBoth()
+  const [left] = pair()
+  const asked = await sentWhile(left, 'arp or icmp6 and ip6[40] == 135', async () => {
+    await left.container.run(...ping, '10.32.0.2')
+    await left.container.run(...ping, '-s', '10000', '10.32.0.2')
+    await left.container.run(...ping, 'fd00::2')
+  })
+  expect(asked).toBe(0)
+})
+
+test('an endpoint that nobody has told us about is reached all the same', async () => {
+  const [left, right] = pair()
+  const [toLeft, toRight] = [remoteOf(left, 1), remoteOf(right, 2)]
+  await left.settle({ remote: [], flood: [toRight.via] })
+  await right.settle({ remote: [], flood: [toLeft.via] })
+  const asked = await sentWhile(left, 'arp', async () => {
+    await left.container.run(...ping, '10.32.0.2')
+    await left.container.run(...ping, 'fd00::2')
+  })
+  expect(asked).toBeGreaterThan(0)
+})
+
+test('a host without an endpoint in the network is sent nothing', async () => {
+  const [left] = pair()
+  const sent = await sentWhile(left, 'ip or arp', async () => {
+    expect(await left.container.tries(...ping, '10.32.0.9')).toBe(false)
+  })
+  const outside = await left.space.run('ip', '-s', '-j', 'link', 'show', 'under0')
+  expect(JSON.parse(outside)[0].stats64.tx.packets).toBeLessThan(20)
+  expect(sent).toBeLessThanOrEqual(3)
+})
+
+test('entries that somebody deletes or adds are mended', async () => {
+  await settleBoth()
+  const [left, right] = pair()
+  const { mac: far } = right.endpoint
+  await left.space.run('bridge', 'fdb', 'del', far, 'dev', tunnel, 'self')
+  await left.space.run('bridge', 'fdb', 'del', far, 'dev', tunnel, 'master')
+  await left.space.run('ip', 'neigh', 'del', '10.32.0.2', 'dev', bridge)
+  await left.space.run(
+    'bridge',
+    'fdb',
+    'add',
+    '02:00:00:00:00:99',
+    'dev',
+    tunnel,
+    'dst',
+    '192.0.2.9',
+    'self',
+  )
+  await left.space.run(
+    'ip',
+    'neigh',
+    'add',
+    '10.32.0.99',
+    'lladdr',
+    far,
+    'dev',
+    bridge,
+    'nud',
+    'permanent',
+  )
+  await settleBoth()
+  const forwarding = await left.space.run('bridge', 'fdb', 'show', 'dev', tunnel)
+  const neighbours = await left.space.run('ip', 'neigh', 'show', 'dev', bridge)
+  expect(forwarding).toContain(`${far} dst 192.0.2.2 self`)
+  expect(forwarding).not.toContain('02:00:00:00:00:99')
+  expect(neighbours).toContain('10.32.0.2 lladdr')
+  expect(neighbours).not.toContain('10.32.0.99')
+  await left.container.run(...ping, '10.32.0.2')
+})
+
+test('the host itself takes no part: no address, not even a link-local one, on our links', async () => {
+  await settleBoth()
+  const [left] = pair()
+  for (const link of [bridge, tunnel]) {
+    expect(await left.space.run('ip', '-o', 'address', 'show', 'dev', link)).toBe('')
+  }
+})
+
+test('a reset removes every link of ours, and nobody else’s', async () => {
+  await settleBoth()
+  const [left] = pair()
+  await left.space.run('ip', 'link', 'add', 'wvlab0', 'type', 'bridge')
+  expect(await removeAllLinks(left.space.socket)).toBe(3)
+  const links = await left.space.run('ip', '-br', 'link')
+  expect(links).not.toMatch(/wv[bxhc][0-9a-f]/)
+  expect(links).toContain('wvlab0')
+})

@@ -1,0 +1,46 @@
+/** A network namespace for one test: made by iproute2, gone with everything in it when disposed. */
+
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { inNetworkNamespace } from '../../src/netlink/netns.ts'
+import { openRouteSocket } from '../../src/netlink/socket.ts'
+import type { RouteSocket } from '../../src/netlink/socket.ts'
+
+const exec = promisify(execFile)
+
+export interface Namespace extends AsyncDisposable {
+  readonly name: string
+  /** Our own socket, opened inside. */
+  readonly socket: RouteSocket
+  /** Runs a program inside; its output, or an error when it fails. */
+  readonly run: (...command: readonly string[]) => Promise<string>
+  /** Whether a program inside succeeds. */
+  readonly tries: (...command: readonly string[]) => Promise<boolean>
+}
+
+export async function createNamespace(label: string): Promise<Namespace> {
+  const name = `test-${process.pid}-${label}`
+  await exec('ip', ['netns', 'add', name])
+  const socket = inNetworkNamespace(`/run/netns/${name}`, () => openRouteSocket())
+  async function run(...command: readonly string[]): Promise<string> {
+    const { stdout } = await exec('nsenter', [`--net=/run/netns/${name}`, ...command], {
+      timeout: 20_000,
+    })
+    return stdout
+  }
+  await run('ip', 'link', 'set', 'lo', 'up')
+  return {
+    name,
+    socket,
+    run,
+    tries: (...command) =>
+      run(...command).then(
+        () => true,
+        () => false,
+      ),
+    async [Symbol.asyncDispose]() {
+      socket[Symbol.dispose]()
+      await exec('ip', ['netns', 'delete', name])
+    },
+  }
+}
