@@ -32,8 +32,8 @@ export function watchKernel(
     onChange,
   }: { readonly signal: AbortSignal; readonly onChange: (links: ChangedLinks) => void },
 ): void {
-  const fd = openNetlink()
-  for (const group of groups) setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, u32(group))
+  if (signal.aborted) return
+  const fd = openMember(groups)
   const buffer = Buffer.allocUnsafeSlow(datagramBytes)
   const watch = watchReadable(fd, () => {
     onChange(drain(fd, buffer))
@@ -46,6 +46,17 @@ export function watchKernel(
     },
     { once: true },
   )
+}
+
+function openMember(groups: readonly number[]): number {
+  const fd = openNetlink()
+  try {
+    for (const group of groups) setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, u32(group))
+    return fd
+  } catch (error) {
+    close(fd)
+    throw error
+  }
 }
 
 function drain(fd: number, buffer: Buffer): ChangedLinks {
