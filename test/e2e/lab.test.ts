@@ -9,7 +9,12 @@ import { run } from '../support/lab/command.ts'
 import { createLab, ok, until } from '../support/lab/lab.ts'
 import type { Host, Lab } from '../support/lab/lab.ts'
 import { readRecord } from '../support/lab/record.ts'
-import { cgroupDirectories, mountsUnder, processesIn } from '../support/lab/remains.ts'
+import {
+  cgroupDirectories,
+  holdNamespaces,
+  mountsUnder,
+  processesIn,
+} from '../support/lab/remains.ts'
 
 const patienceMs = 120_000
 
@@ -21,6 +26,7 @@ beforeAll(async () => {
   lab = await createLab({ hosts: 2, engine: '20.10', store: 'etcd-as-docker-cluster-store' })
   host1 = lab.host(1)
   host2 = lab.host(2)
+  await ok(host1.docker('run', '-d', 'busybox', 'sleep', '999'))
 }, patienceMs)
 
 afterAll(async () => {
@@ -58,10 +64,10 @@ test('a network of global scope is seen by both', async () => {
 
 test('a cut cable is silent, and mending it heals', async () => {
   await host2.cut()
-  expect((await host1.run('busybox ping -c 1 -w 1 host2')).code).toBe(1)
+  expect((await host1.run('busybox ping -c 1 -W 1 host2')).code).toBe(1)
   await host2.mend()
   expect(
-    await until(async () => (await host1.run('busybox ping -c 1 -w 1 host2')).code === 0, 10_000),
+    await until(async () => (await host1.run('busybox ping -c 1 -W 1 host2')).code === 0, 10_000),
   ).toBe(true)
 })
 
@@ -103,15 +109,17 @@ test('two labs with the same addresses run side by side', async () => {
 }, 60_000)
 
 test('leaves no namespace, mount, process, link, control group or file', async () => {
-  await ok(host1.docker('run', '-d', 'busybox', 'sleep', '999'))
   const { machines, cgroup } = await readRecord(lab.directory)
-  const namespaces = machines.flatMap((machine) => machine.namespaces)
-  expect(processesIn(namespaces, cgroup).length).toBeGreaterThan(6)
+  const pids = new Set([lab.hub, host1, host2].map(({ pid }) => pid))
+  const current = machines.filter(({ pid }) => pids.has(pid)).flatMap((each) => each.namespaces)
+  expect(processesIn(current, cgroup).length).toBeGreaterThan(6)
   const before = await ownLinks()
+  const held = await Promise.all([lab.hub, host1, host2].map(({ pid }) => holdNamespaces(pid)))
 
   await lab[Symbol.asyncDispose]()
 
-  expect(processesIn(namespaces, cgroup)).toEqual([])
+  expect(processesIn(current, cgroup)).toEqual([])
+  await Promise.all(held.map((namespaces) => namespaces[Symbol.asyncDispose]()))
   expect(mountsUnder(lab.directory)).toEqual([])
   expect(cgroupDirectories(cgroup)).toEqual([])
   expect(existsSync(lab.directory)).toBe(false)

@@ -120,7 +120,10 @@ export function machineAt(
       const log = `/var/log/lab/${service}.log`
       return serviceAt(runHere, await ok(runHere(['sh', '-c', script, 'start', log, ...command])))
     },
-    kill: () => killProcessOne(pid, namespaces),
+    kill: async () => {
+      const survivors = await killProcessOne(pid, namespaces)
+      if (survivors.length > 0) throw new Error(`${name}: processes survive: ${survivors.join()}`)
+    },
   }
 }
 

@@ -71,11 +71,12 @@ export async function readRecord(directory: string): Promise<Contents> {
 export async function removeLab(directory: string): Promise<void> {
   if (!(await exists(directory))) return
   const { machines, cgroup } = await readRecord(directory)
-  await Promise.all(machines.map(({ pid, namespaces }) => killProcessOne(pid, namespaces)))
+  const survivors = await Promise.all(
+    machines.map(({ pid, namespaces }) => killProcessOne(pid, namespaces)),
+  )
   await Promise.all([removeCgroup(cgroup), rm(directory, { recursive: true, force: true })])
-  const namespaces = machines.flatMap((machine) => machine.namespaces)
   const left = [
-    ...processesIn(namespaces, cgroup).map((pid) => `process ${pid}`),
+    ...[...survivors.flat(), ...processesIn([], cgroup)].map((pid) => `process ${pid}`),
     ...mountsUnder(directory).map((mount) => `mount ${mount}`),
     ...cgroupDirectories(cgroup).map((group) => `control group ${group}`),
     ...((await exists(directory)) ? [`directory ${directory}`] : []),

@@ -7,7 +7,7 @@
  */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { readdir, rmdir } from 'node:fs/promises'
+import { open, readdir, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -40,11 +40,31 @@ export function mountsUnder(directory: string): string[] {
     .filter((target) => target === directory || target.startsWith(`${directory}/`))
 }
 
-/** SIGKILL for process 1 of a machine; returns when nothing of it is left. */
-export async function killProcessOne(pid: number, namespaces: readonly string[]): Promise<void> {
-  const isStillIt = namespacesOf(pid).join() === namespaces.join()
-  if (isStillIt) attempt(() => process.kill(pid, 'SIGKILL'))
+/**
+ * SIGKILL for process 1 of a machine. Returns the processes that outlived it, none in practice.
+ *
+ * The kernel reuses IDs of namespaces at once, so the machine's are held until the last look: else
+ * somebody else's new processes would be taken for survivors.
+ */
+export async function killProcessOne(
+  pid: number,
+  namespaces: readonly string[],
+): Promise<readonly number[]> {
+  if (namespacesOf(pid).join() !== namespaces.join()) return [] // a power cut came first
+  await using _held = await holdNamespaces(pid)
+  attempt(() => process.kill(pid, 'SIGKILL'))
   await until(() => processesIn(namespaces).length === 0, 10_000)
+  return processesIn(namespaces)
+}
+
+/** Keeps the namespaces of a process, and thereby their IDs, from being reused. */
+export async function holdNamespaces(pid: number): Promise<AsyncDisposable> {
+  const handles = await Promise.all(kinds.map((kind) => open(`/proc/${pid}/ns/${kind}`)))
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(handles.map((handle) => handle.close()))
+    },
+  }
 }
 
 /** Removes a control group's directories in every hierarchy; they must be empty of processes. */

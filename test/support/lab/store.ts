@@ -42,7 +42,9 @@ export function createStore(machine: Machine, ip: string): LabStore {
 
   async function ctl(...args: readonly string[]): Promise<string> {
     const options = { env: { ETCDCTL_API: '3' }, deadlineMs: 10_000 }
-    return await ok(machine.run(['etcdctl', ...args], options))
+    return await ok(
+      machine.run(['etcdctl', '--dial-timeout=1s', '--command-timeout=5s', ...args], options),
+    )
   }
 
   return {
