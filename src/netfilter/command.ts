@@ -27,9 +27,10 @@ export function runCommand(
       child.kill('SIGKILL')
       reject(deadlinePassed([program, ...args].join(' '), deadlineMs))
     }, deadlineMs)
-    child.once('error', () => {
+    child.once('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(late)
-      resolve({ kind: 'missing', ...said })
+      if (error.code === 'ENOENT') resolve({ kind: 'missing', ...said })
+      else reject(error)
     })
     child.once('close', (code) => {
       clearTimeout(late)

@@ -2,8 +2,8 @@
  * The filter tables of iptables, for IPv4 and IPv6.
  *
  * The trap: iptables exists twice, over nftables and as "legacy", and the two do not see each other's
- * rules. A host's Docker uses one of them; ours must be the same, or the drop that we want to get
- * ahead of stands in another table.
+ * rules, but a packet passes both. Whichever Docker uses may drop it, so ours must stand in both; in
+ * the legacy one only where it is in use, for otherwise every packet would start to pass it.
  */
 
 import { readFile } from 'node:fs/promises'
@@ -18,24 +18,39 @@ const protocols = [
 
 /**
  * By command. A host without iptables, or a kernel without IPv6, is left out.
+ *
+ * Where `iptables` itself is the legacy one, both commands list the same table; it is returned once.
+ * Two tables that merely look alike are so until the first has been changed.
  * @throws FILTER_FAILED when IPv4's is there and cannot be read: nobody can tell what it drops.
  */
 export async function listFilterTables(): Promise<ReadonlyMap<string, string>> {
-  const tables = await Promise.all(protocols.map(listOne))
-  return new Map(tables.filter((table) => table !== undefined))
+  const found = new Map<string, string>()
+  for (const tables of await Promise.all(protocols.map(listProtocol))) {
+    for (const [command, listed] of tables) found.set(command, listed)
+  }
+  return found
 }
 
-async function listOne([protocol, legacyTables]: (typeof protocols)[number]): Promise<
-  readonly [string, string] | undefined
+async function listProtocol([protocol, legacyTables]: (typeof protocols)[number]): Promise<
+  readonly (readonly [command: string, listed: string])[]
 > {
-  const command = (await isInUse(legacyTables)) ? `${protocol}-legacy` : protocol
+  const usual = await listTable(protocol)
+  const legacy = (await isInUse(legacyTables)) ? await listTable(`${protocol}-legacy`) : undefined
+  return [
+    ...(usual === undefined ? [] : [[protocol, usual] as const]),
+    ...(legacy === undefined || legacy === usual ? [] : [[`${protocol}-legacy`, legacy] as const]),
+  ]
+}
+
+async function listTable(command: string): Promise<string | undefined> {
   const { kind, stdout, stderr } = await runCommand(command, ['-w', '5', '-S'])
-  if (kind === 'done') return [command, stdout]
-  if (kind === 'failed' && protocol === 'iptables') throw filterFailed(command, stderr.trim())
+  if (kind === 'done') return stdout
+  if (kind === 'failed' && command.startsWith('iptables'))
+    throw filterFailed(command, stderr.trim())
   return undefined
 }
 
-/** Asking the legacy program itself would make its tables, and every packet would pass them. */
+/** Asking the legacy program itself would make its tables. */
 async function isInUse(legacyTables: string): Promise<boolean> {
   const names = await readFile(legacyTables, 'utf8').catch(() => '')
   return names.split('\n').includes('filter')
