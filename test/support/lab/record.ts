@@ -74,10 +74,12 @@ export async function removeLab(directory: string): Promise<void> {
   const survivors = await Promise.all(
     machines.map(({ pid, namespaces }) => killProcessOne(pid, namespaces)),
   )
+  // A mount that is visible from here would lead the removal into this computer's own files.
+  const mounts = mountsUnder(directory)
+  if (mounts.length > 0) throw new Error(`mounts of the lab are still there: ${mounts.join(', ')}`)
   await Promise.all([removeCgroup(cgroup), rm(directory, { recursive: true, force: true })])
   const left = [
     ...[...survivors.flat(), ...processesIn([], cgroup)].map((pid) => `process ${pid}`),
-    ...mountsUnder(directory).map((mount) => `mount ${mount}`),
     ...cgroupDirectories(cgroup).map((group) => `control group ${group}`),
     ...((await exists(directory)) ? [`directory ${directory}`] : []),
   ]
