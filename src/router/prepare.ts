@@ -9,11 +9,14 @@
 import { readIfPresent, setAside, writeDurably } from '../disk/file.ts'
 import { isHostId } from '../model/cluster.ts'
 import type { HostId } from '../model/cluster.ts'
+import { clusterMismatch } from '../model/faults.ts'
 import { readLaunchOptions } from '../settings/launch.ts'
 import type { LaunchSettings } from '../settings/launch.ts'
 import type { Paths } from '../settings/paths.ts'
 import type { Prepared as Report } from '../settings/report.ts'
 import { formatStoredSettings, parseStoredSettings } from '../settings/stored.ts'
+import { createEtcdStore } from '../store/etcd.ts'
+import { clusterKey, decodeCluster } from '../store/schema.ts'
 import { joinCluster, managedEndpoint, resolvePeers } from './join.ts'
 import {
   randomId,
@@ -34,7 +37,10 @@ export interface Prepared {
   readonly warnings: readonly string[]
 }
 
-/** @throws the faults of `joinCluster` and `findUnderlay`; nothing is written then. */
+/**
+ * @throws the faults of `joinCluster` and `findUnderlay`, STORE_UNREACHABLE, CLUSTER_MISMATCH;
+ *   nothing is written then.
+ */
 export async function prepare(settings: LaunchSettings, paths: Paths): Promise<Report> {
   const identity = await readIdentity(paths)
   const before = await readMembership(paths)
@@ -46,6 +52,7 @@ export async function prepare(settings: LaunchSettings, paths: Paths): Promise<R
   const storeHosts = membership.store.endpoints.map((endpoint) => endpoint.replace(/:\d+$/, ''))
   const towards = [...resolved.peers.map(({ host }) => host), ...storeHosts]
   const { address } = await findUnderlay(settings.address, towards)
+  await checkStore(membership)
   const { store } = membership
   const endpoints =
     store.kind === 'managed' ? [managedEndpoint(address, settings.port)] : store.endpoints
@@ -61,6 +68,16 @@ export async function prepare(settings: LaunchSettings, paths: Paths): Promise<R
     warnings: [identity.problem, before.problem, ...passedOver].filter(
       (problem) => problem !== undefined,
     ),
+  }
+}
+
+/** The store that was found answers, and belongs to the cluster that the peers are in. */
+async function checkStore({ cluster, store }: Membership): Promise<void> {
+  if (store.kind === 'managed') return
+  await using client = createEtcdStore(store)
+  const found = decodeCluster((await client.read(clusterKey))?.text ?? '')?.id
+  if (cluster !== undefined && found !== undefined && found !== cluster) {
+    throw clusterMismatch(cluster, found)
   }
 }
 
