@@ -40,7 +40,7 @@ export interface RouteSocketOptions {
 }
 
 // linux/socket.h, linux/netlink.h
-export const AF_NETLINK = 16
+const AF_NETLINK = 16
 export const SOL_NETLINK = 270
 const SOCK_RAW = 3
 const SOCK_CLOEXEC = 0x80000
