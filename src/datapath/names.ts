@@ -19,7 +19,7 @@ export const linkPrefix = 'wv'
 export const bridgePrefix = `${linkPrefix}b`
 export const tunnelPrefix = `${linkPrefix}x`
 export const hostEndPrefix = `${linkPrefix}h`
-export const containerEndPrefix = `${linkPrefix}c`
+const containerEndPrefix = `${linkPrefix}c`
 
 export type LinkName =
   | { readonly kind: 'bridge' | 'tunnel'; readonly vni: Vni }

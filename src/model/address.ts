@@ -27,7 +27,7 @@ export function isIpv4(value: unknown): value is Ipv4 {
   return typeof value === 'string' && ipv4Text.test(value)
 }
 
-export function isIpv6(value: unknown): value is Ipv6 {
+function isIpv6(value: unknown): value is Ipv6 {
   if (typeof value !== 'string' || !value.includes(':')) return false
   const groups = readGroups(value.toLowerCase())
   return groups !== undefined && foldGroups(groups) === value

@@ -22,7 +22,7 @@ export interface InspectionSources {
 }
 
 /** A container can ask for a network before the store is read; a launch waits for this. */
-export function isReady({ connection, loops }: InspectionSources): boolean {
+function isReady({ connection, loops }: InspectionSources): boolean {
   const settled = loops.reports().filter(({ state }) => state === 'settled')
   return connection.view.isReady() && settled.length === loops.reports().length
 }

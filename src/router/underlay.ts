@@ -38,7 +38,7 @@ export async function findUnderlay(
 }
 
 /** Every address of this host and the interface that it is on, loopback left out. */
-export function ownAddresses(): ReadonlyMap<IpAddress, string> {
+function ownAddresses(): ReadonlyMap<IpAddress, string> {
   const all = new Map<IpAddress, string>()
   for (const [device, addresses] of Object.entries(networkInterfaces())) {
     for (const { address, internal, scopeid } of addresses ?? []) {

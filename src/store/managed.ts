@@ -98,7 +98,7 @@ async function end({ child, ended }: Running): Promise<void> {
   clearTimeout(late)
 }
 
-export function etcdArguments(options: ManagedStoreOptions): readonly string[] {
+function etcdArguments(options: ManagedStoreOptions): readonly string[] {
   const { name, dataDir, address, clientPort, peerPort } = options
   const host = address.includes(':') ? `[${address}]` : address
   const client = `http://${host}:${clientPort}`

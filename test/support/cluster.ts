@@ -8,7 +8,7 @@ import { createLab, ok } from './lab/lab.ts'
 import type { Host, Lab } from './lab/lab.ts'
 
 /** What `docker run` of these tests uses: an image with ping, wget, httpd, nc and ip. */
-export const image = 'busybox'
+const image = 'busybox'
 
 export async function createSeedLab(hosts: 2 | 3 = 2): Promise<Lab> {
   const lab = await createLab({ hosts, engine: '20.10', store: 'etcd-as-docker-cluster-store' })
@@ -21,7 +21,7 @@ export async function createSeedLab(hosts: 2 | 3 = 2): Promise<Lab> {
   }
 }
 
-export async function launchSeed(lab: Lab): Promise<void> {
+async function launchSeed(lab: Lab): Promise<void> {
   const [first, ...others] = lab.hosts
   if (first === undefined) throw new Error('a lab without hosts')
   await ok(first.weave('launch'))
