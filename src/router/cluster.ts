@@ -35,7 +35,10 @@ export interface Cluster {
    * @param epoch another number asks for a new object, though nothing has changed.
    */
   readonly segments: (epoch: number) => readonly Segment[]
-  /** Underlay addresses of all hosts, our own among them. */
+  /**
+   * Underlay addresses of all hosts, our own among them. Throws before the store has been read: a
+   * filter that lets in nobody else would cut every flow.
+   */
   readonly hostAddresses: () => readonly Host['address'][]
   readonly own: (lease: LeaseId) => OwnRecords
   /** Waits until the view has come to `revision`. Throws before the store has been read. */
@@ -73,7 +76,10 @@ export function createCluster(sources: ClusterSources): Cluster {
       requireView(view)
       return complete(`${facts.version()} ${view.version()} ${epoch}`)
     },
-    hostAddresses: () => addresses(String(view.version())),
+    hostAddresses() {
+      requireView(view)
+      return addresses(String(view.version()))
+    },
     own: (lease) => own(`${facts.version()} ${lease}`, lease),
     async published(revision, signal) {
       await caughtUp(view, revision, signal)

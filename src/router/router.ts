@@ -25,6 +25,7 @@ import type { RouteSocket } from '../netlink/socket.ts'
 import { createWakeup } from '../reconcile/wakeup.ts'
 import type { Wakeup } from '../reconcile/wakeup.ts'
 import { portsOf } from '../settings/launch.ts'
+import type { View } from '../store/view.ts'
 import { createTableMemory } from '../targets/table-memory.ts'
 import { createCluster } from './cluster.ts'
 import { connectStore } from './connection.ts'
@@ -68,7 +69,7 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   const parts: Parts = { ...options, ...own }
   const loops = startLoops(createTargets(parts), { signal, log })
   listenToKernel(parts, loops)
-  void passOn(bell, { cluster, loops, signal })
+  void passOn(bell, { cluster, view, loops, signal })
   void rememberCluster(parts)
   await serve(parts, loops)
   await loops.done
@@ -145,12 +146,22 @@ async function rememberCluster({ connection, prepared, paths }: Parts): Promise<
 /** The store has news. Filters look only at who is in the cluster. */
 async function passOn(
   bell: Wakeup,
-  { cluster, loops, signal }: Pick<Parts, 'cluster'> & { loops: Loops; signal: AbortSignal },
+  {
+    cluster,
+    view,
+    loops,
+    signal,
+  }: Pick<Parts, 'cluster'> & {
+    readonly view: View
+    readonly loops: Loops
+    readonly signal: AbortSignal
+  },
 ): Promise<void> {
   let known = ''
   while (!signal.aborted) {
     await bell.wait(60_000, signal)
     loops.ringAll()
+    if (!view.isReady()) continue
     const hosts = cluster.hostAddresses().join(' ')
     if (hosts !== known) loops.ringFilters()
     known = hosts
