@@ -91,12 +91,18 @@ restore_policy() {
 
 # Only for packages that have just been installed: they would start at the next boot.
 disable_services() {
-  [ -d /run/systemd/system ] || return 0
   for package in "$@"; do
     case $package in
-      etcd-server) systemctl disable --quiet etcd.service 2>/dev/null || true ;;
-      docker.io) systemctl disable --quiet docker.service docker.socket containerd.service 2>/dev/null || true ;;
+      etcd-server) disable etcd.service ;;
+      docker.io) disable docker.service docker.socket containerd.service ;;
     esac
+  done
+}
+
+disable() { # UNIT…
+  for unit in "$@"; do
+    if command -v systemctl >/dev/null; then systemctl disable --quiet "$unit" 2>/dev/null || true; fi
+    if [ -e "/etc/init.d/${unit%.*}" ]; then update-rc.d "${unit%.*}" disable >/dev/null 2>&1 || true; fi
   done
 }
 
