@@ -17,6 +17,9 @@ import { readRecord } from '../test/support/lab/record.ts'
 import { measureThroughput } from './throughput.ts'
 
 const startedMs = Date.now()
+const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+/** What a shell reports for a program that Ctrl-C ended. */
+const interruptedExit = 130
 
 async function main(flags: readonly string[]): Promise<void> {
   const enter = flags.find((flag) => flag.startsWith('--enter='))
@@ -25,6 +28,8 @@ async function main(flags: readonly string[]): Promise<void> {
   const isKept = flags.includes('--keep')
   await removeKept()
   say('Weave for Docker: two Docker hosts on this machine, and one network across them.\n')
+  const stop = new AbortController()
+  for (const name of signals) process.once(name, () => stop.abort())
   const lab = await step('starting two hosts, each with a Docker engine of its own, and etcd', () =>
     createLab({
       hosts: 2,
@@ -33,12 +38,12 @@ async function main(flags: readonly string[]): Promise<void> {
       lifetime: isKept ? 'detached' : 'process',
     }),
   )
-  process.once('SIGINT', () => void interrupted(lab))
-  process.once('SIGTERM', () => void interrupted(lab))
   try {
-    await show(lab)
+    await Promise.race([show(lab, stop.signal), interruption(stop.signal)])
   } catch (error) {
+    if (stop.signal.aborted) say('\ninterrupted; removing the hosts')
     await lab[Symbol.asyncDispose]()
+    if (stop.signal.aborted) process.exit(interruptedExit)
     throw error
   }
   if (isKept) return sayKept()
@@ -46,8 +51,9 @@ async function main(flags: readonly string[]): Promise<void> {
   say(`\nDone in ${seconds(startedMs)}. Nothing is left behind.`)
 }
 
-async function show(lab: Lab): Promise<void> {
+async function show(lab: Lab, signal: AbortSignal): Promise<void> {
   const [host1, host2] = [lab.host(1), lab.host(2)]
+  const type = typist(signal)
   await type(host1, 'weave launch')
   await type(host2, 'weave launch host1')
   await type(host1, 'weave launch-plugin')
@@ -72,14 +78,16 @@ Summary
   TCP, one stream               ${gigabits(speed.hosts)} host to host, ${gigabits(speed.containers)} container to container (${(speed.containers / speed.hosts).toFixed(2)})`)
 }
 
-/** Runs a line on a host as a user would, and shows both. */
-async function type(host: Host, line: string): Promise<string> {
-  say(`\n${host.name}$ ${line}`)
-  const { stdout, stderr, code } = await host.run(line, { deadlineMs: 120_000 })
-  const text = [stdout, stderr].map((part) => part.trimEnd()).filter((part) => part !== '')
-  for (const printed of text.join('\n').split('\n')) say(`  ${printed}`)
-  if (code !== 0) throw new Error(`"${line}" failed on ${host.name} with exit status ${code}`)
-  return stdout
+/** What runs a line on a host as a user would, and shows both. Silent once interrupted. */
+function typist(signal: AbortSignal): (host: Host, line: string) => Promise<string> {
+  return async (host, line) => {
+    say(`\n${host.name}$ ${line}`)
+    const { stdout, stderr, code } = await host.run(line, { deadlineMs: 120_000, signal })
+    const text = [stdout, stderr].map((part) => part.trimEnd()).filter((part) => part !== '')
+    for (const printed of text.join('\n').split('\n')) say(`  ${printed}`.trimEnd())
+    if (code !== 0) throw new Error(`"${line}" failed on ${host.name} with exit status ${code}`)
+    return stdout
+  }
 }
 
 async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -98,10 +106,12 @@ Done in ${seconds(startedMs)}. The hosts stay up:
   sudo script/demo --remove      removes both`)
 }
 
-async function interrupted(lab: Lab): Promise<void> {
-  say('\ninterrupted; removing the hosts')
-  await lab[Symbol.asyncDispose]()
-  process.exit(130)
+/** Never resolves; rejects on Ctrl-C and the like. */
+async function interruption(signal: AbortSignal): Promise<never> {
+  signal.throwIfAborted()
+  return await new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('interrupted')))
+  })
 }
 
 async function removeKept(): Promise<void> {

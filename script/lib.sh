@@ -19,6 +19,10 @@ die() {
   exit 1
 }
 
+# One at a time builds and installs; a second one waits.
+lock() { mkdir -p "$build" && exec 9>"$build/.lock" && flock 9; }
+unlock() { exec 9>&-; }
+
 require_root() {
   [ "$(id -u)" = 0 ] || die "this needs root" "Run: sudo $0${*:+ $*}"
 }
@@ -170,7 +174,7 @@ ensure_build() {
 
 # What the product itself calls at run time.
 ensure_product() {
-  mkdir -p "$build"
+  lock
   require_kernel
   ensure_packages 'the router programs the kernel with them' iproute2 nftables iptables
   ensure_packages 'the store of clusters that bring none' etcd-server
@@ -178,6 +182,7 @@ ensure_product() {
   ensure_node
   ensure_modules
   ensure_build
+  unlock
 }
 
 # What the lab of Docker hosts needs besides.
