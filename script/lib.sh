@@ -55,8 +55,9 @@ ensure_packages() {
   require_debian
   say "installing$missing ($purpose)"
   mkdir -p "$build"
+  restore_policy # what an interrupted run left
+  printf '%s\n' $missing >"$build/services.new"
   with_services_off install_packages $missing
-  disable_services $missing
 }
 
 install_packages() {
@@ -73,7 +74,6 @@ install_packages() {
 with_services_off() {
   policy=/usr/sbin/policy-rc.d
   kept=$build/policy-rc.d.kept
-  restore_policy # what an interrupted run left
   if [ -e "$policy" ]; then cp -p "$policy" "$kept"; else : >"$kept.none"; fi
   trap restore_policy EXIT
   trap 'exit 130' INT TERM
@@ -91,6 +91,9 @@ restore_policy() {
   kept=$build/policy-rc.d.kept
   if [ -e "$kept" ]; then mv "$kept" "$policy"; fi
   if [ -e "$kept.none" ]; then rm -f "$policy" "$kept.none"; fi
+  [ -e "$build/services.new" ] || return 0
+  disable_services $(cat "$build/services.new")
+  rm -f "$build/services.new"
 }
 
 # Only for packages that have just been installed: they would start at the next boot.

@@ -130,7 +130,7 @@ export function machineAt(
 async function startProcessOne(options: MachineOptions): Promise<number> {
   const { name, disk, system, shared, lifetime } = options
   const script = path.join(import.meta.dirname, 'boot.sh')
-  const tie = lifetime === 'process' ? ['setpriv', '--pdeathsig', 'KILL'] : ['setsid']
+  const tie = lifetime === 'process' ? ['setpriv', '--pdeathsig', 'KILL'] : []
   const tieInner = lifetime === 'process' ? ['--kill-child=KILL'] : []
   const fresh = ['unshare', '--net', '--mount', '--uts', '--ipc', '--pid', '--fork', ...tieInner]
   const words = ['sh', script, disk, name, path.join(system, 'usr'), ...shared]
