@@ -38,7 +38,6 @@ import type { LabStore } from './store.ts'
 export { ok } from './command.ts'
 export type { Outcome } from './command.ts'
 export type { Host } from './host.ts'
-export type { Service } from './machine.ts'
 export { removeLab } from './record.ts'
 export { until } from './remains.ts'
 

@@ -88,7 +88,7 @@ export async function boot(options: MachineOptions): Promise<Machine> {
 }
 
 /** A handle on a machine that is already running. */
-export function machineAt(
+function machineAt(
   pid: number,
   { name, programs }: Pick<MachineOptions, 'name' | 'programs'>,
 ): Machine {

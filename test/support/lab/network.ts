@@ -24,7 +24,7 @@ export function addressOf(index: number): { ip: string; ip6: string } {
 }
 
 /** The end of a host's cable at the switch. */
-export function portOf(index: number): string {
+function portOf(index: number): string {
   return `lab${index}`
 }
 
