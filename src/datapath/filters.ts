@@ -6,6 +6,9 @@
  *   VXLAN and our TCP ports, arriving from containers           the same through NAT, and our API
  *   frames from a network's ports to the host itself            a bridge is no way into the host
  *
+ *   not tracked (nftables)
+ *   VXLAN, and frames that cross our bridges                    a table entry for each flow, twice, for nothing
+ *
  *   accepted (iptables, chain WEAVE-FORWARD)
  *   what goes from one of our bridges to the same kind          Docker's FORWARD may drop the rest
  *
@@ -83,6 +86,15 @@ delete table inet weave
 table inet weave {
   set hosts4 { type ipv4_addr; ${elements(hosts.filter(isIpv4))} }
   set hosts6 { type ipv6_addr; ${elements(hosts.filter((host) => !isIpv4(host)))} }
+  chain prerouting {
+    type filter hook prerouting priority raw; policy accept;
+    udp dport ${dataPort} notrack
+    iifname "${bridgePrefix}*" notrack
+  }
+  chain output {
+    type filter hook output priority raw; policy accept;
+    udp dport ${dataPort} notrack
+  }
   chain input {
     type filter hook input priority filter - 5; policy accept;
     ${fromContainers} udp dport ${dataPort} drop
