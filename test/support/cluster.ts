@@ -4,6 +4,8 @@
  * `launchSeed` types the commands of the README, word for word.
  */
 
+import { status } from '../../src/control/messages.ts'
+import type { Status } from '../../src/control/messages.ts'
 import { createLab, ok } from './lab/lab.ts'
 import type { Host, Lab } from './lab/lab.ts'
 
@@ -76,4 +78,10 @@ export async function ourLinks(host: Host): Promise<readonly string[]> {
   return [...links.matchAll(/^\d+: (?<name>wv[bxhc][0-9a-f]+)/gm)].map(
     ({ groups }) => groups?.['name'] ?? '',
   )
+}
+
+/** What `weave status -o json` says, whether it is ready or not. */
+export async function readStatus(host: Host): Promise<Status> {
+  const { stdout } = await host.weave('status', '-o', 'json')
+  return status.parse(JSON.parse(stdout))
 }
