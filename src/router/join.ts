@@ -150,5 +150,7 @@ async function resolveHost(host: string): Promise<string> {
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  return 'code' in error && error.code === 'ENOTFOUND' ? 'no such host name' : error.message
+  if (!('code' in error)) return error.message
+  if (error.code === 'ENOTFOUND') return 'no such host name'
+  return error.code === 'EAI_AGAIN' ? 'its name cannot be resolved now' : error.message
 }
