@@ -22,6 +22,7 @@ import { keepLease } from './etcd/lease.ts'
 import { listRecords } from './etcd/list.ts'
 import { watchRecords } from './etcd/watch.ts'
 import type { Store, Write, WriteOutcome } from './store.ts'
+import { checkWrites } from './writes.ts'
 
 export interface EtcdOptions {
   /** `host:port` each. */
@@ -73,6 +74,7 @@ async function commit(
   keys: Keys,
   writes: readonly Write[],
 ): Promise<WriteOutcome> {
+  checkWrites(writes)
   const request = TxnRequest.fromPartial({
     compare: writes.flatMap((write) => comparison(write, keys)),
     success: writes.map((write) => operation(write, keys)),

@@ -26,9 +26,10 @@ export function isNoAnswer(error: unknown): boolean {
   return isServiceError(error) && noAnswer.has(error.code)
 }
 
-/** The history that was asked for has been compacted away. */
-export function isCompacted(error: unknown): boolean {
-  return isServiceError(error) && error.code === status.OUT_OF_RANGE
+/** The history that was asked for is not there: compacted away, or never made by this store. */
+export function isOutOfHistory(error: unknown): boolean {
+  const origin = error instanceof Fault ? error.cause : error
+  return isServiceError(origin) && origin.code === status.OUT_OF_RANGE
 }
 
 /** One line for people: etcd's or gRPC's own words without their decoration. */

@@ -2,6 +2,7 @@
 
 import type { Revision, Snapshot, StoreRecord } from '../store.ts'
 import type { EtcdClient } from './client.ts'
+import { isOutOfHistory } from './errors.ts'
 import { KVService, RangeRequest } from './generated/rpc.ts'
 import type { RangeResponse } from './generated/rpc.ts'
 import { endOf } from './keys.ts'
@@ -13,12 +14,24 @@ export interface EtcdSnapshot extends Snapshot {
 }
 
 const pageSize = 1000n
+/** A compaction between two pages takes the revision away that we read at. */
+const attempts = 3
 
 export async function listRecords(
   client: EtcdClient,
   keys: Keys,
   prefix: string,
 ): Promise<EtcdSnapshot> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await listOnce(client, keys, prefix)
+    } catch (error) {
+      if (attempt === attempts || !isOutOfHistory(error)) throw error
+    }
+  }
+}
+
+async function listOnce(client: EtcdClient, keys: Keys, prefix: string): Promise<EtcdSnapshot> {
   const start = keys.encode(prefix)
   const rangeEnd = endOf(start)
   const records: StoreRecord[] = []
