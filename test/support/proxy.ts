@@ -21,8 +21,8 @@ export interface Proxy extends AsyncDisposable {
   readonly freeze: () => void
   readonly swallow: () => void
   readonly mend: () => void
-  /** Drops them once so many more bytes have gone to the client. */
-  readonly dropAfter: (bytes: number) => void
+  /** Drops them once so many more bytes have gone to the client; then again after the next number. */
+  readonly dropAfter: (...bytes: readonly number[]) => void
   /** Where new connections go. */
   readonly aim: (target: string) => void
 }
@@ -35,13 +35,14 @@ interface Pair {
 interface State {
   mode: 'pass' | 'cut' | 'freeze' | 'swallow'
   target: string
-  /** Bytes until the next drop. */
+  /** Bytes until the next drop, and from there to those after it. */
   allowance: number
+  allowances: readonly number[]
   connections: number
 }
 
 export async function createProxy(target: string): Promise<Proxy> {
-  const state: State = { mode: 'pass', target, allowance: Infinity, connections: 0 }
+  const state: State = { mode: 'pass', target, allowance: Infinity, allowances: [], connections: 0 }
   const pairs = new Set<Pair>()
   const listener = createServer((client) => accept(client, { state, pairs }))
   listener.listen(0, '127.0.0.1')
@@ -71,8 +72,9 @@ export async function createProxy(target: string): Promise<Proxy> {
     freeze: () => become('freeze'),
     swallow: () => become('swallow'),
     mend: () => become('pass'),
-    dropAfter(bytes) {
-      state.allowance = bytes
+    dropAfter(...bytes) {
+      state.allowances = bytes
+      nextAllowance(state)
     },
     aim(other) {
       state.target = other
@@ -122,9 +124,15 @@ function accept(client: Socket, { state, pairs }: Proxying): void {
     if (from !== server) return
     state.allowance -= passed.length
     if (state.allowance > 0) return
-    state.allowance = Infinity
-    to.end(() => to.destroy())
+    nextAllowance(state)
+    from.destroy()
   }
+}
+
+function nextAllowance(state: State): void {
+  const [next = Infinity, ...later] = state.allowances
+  state.allowance = next
+  state.allowances = later
 }
 
 function steer({ client, server }: Pair, mode: State['mode']): void {
