@@ -9,8 +9,11 @@ import type { Status } from '../../src/control/messages.ts'
 import { createLab, ok } from './lab/lab.ts'
 import type { Host, Lab } from './lab/lab.ts'
 
-/** What `docker run` of these tests uses: an image with ping, wget, httpd, nc and ip. */
-const image = 'busybox'
+/**
+ * What `docker run` of these tests uses: ping, wget, httpd, nc, ip, and the C library that wget needs
+ * to resolve names.
+ */
+const image = 'ubuntu'
 
 export async function createSeedLab(hosts: 2 | 3 = 2): Promise<Lab> {
   const lab = await createLab({ hosts, engine: '20.10', store: 'etcd-as-docker-cluster-store' })
@@ -69,7 +72,7 @@ export async function serve(host: Host, container: string, text: string): Promis
 }
 
 export async function fetchText(host: Host, container: string, url: string): Promise<string> {
-  return ok(host.docker('exec', container, 'wget', '-T', '5', '-qO-', url))
+  return ok(host.docker('exec', container, 'timeout', '5', 'wget', '-qO-', url))
 }
 
 /** Our interfaces on a host. */
