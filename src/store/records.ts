@@ -12,19 +12,24 @@ import type { LeaseId, Revision, StoreRecord } from './store.ts'
 
 export interface Seen<T> {
   readonly value: T
+  /** 0n while it is held. */
   readonly revision: Revision
   readonly lease: LeaseId
-  /** The store has lost it, nobody has removed it. */
+  /** The store has it no longer in readable form, but nobody has removed it. */
   readonly held?: true
 }
 
+/** What began to be held at the same time, and ends to be at the same time. */
+export type Hold = ReadonlySet<string>
+
 export interface Records {
-  readonly put: (record: StoreRecord) => void
+  /** An unreadable record is named as foreign; what was known under its key is held. */
+  readonly put: (record: StoreRecord) => Hold
   readonly delete: (key: string) => void
-  /** Marks those of the known records that are missing; returns how many. */
-  readonly hold: (isMissing: (key: string) => boolean) => number
-  /** Forgets what is held; returns how many that were. */
-  readonly release: () => number
+  /** Takes all records of the store for those of `snapshot`; what it lacks is held. */
+  readonly reset: (snapshot: readonly StoreRecord[]) => Hold
+  /** Forgets what is still held of it. */
+  readonly release: (hold: Hold) => void
   readonly read: {
     readonly hosts: () => ReadonlyMap<HostId, Seen<Host>>
     readonly networks: () => ReadonlyMap<NetworkId, Seen<Network>>
@@ -42,13 +47,17 @@ interface Part {
   /** False when the key is not this collection's, or its text makes no sense. */
   readonly put: (record: StoreRecord) => boolean
   readonly delete: (key: string) => void
-  readonly hold: (isMissing: (key: string) => boolean) => readonly string[]
+  readonly keys: () => readonly string[]
+  /** False when nothing is known under this key. */
+  readonly hold: (key: string) => boolean
 }
+
+const nothing: Hold = new Set()
 
 export function createRecords(): Records {
   const { parts, read } = createParts()
   const foreign = new Set<string>()
-  const held = new Set<string>()
+  const held = new Map<string, Hold>()
 
   function remove(key: string): void {
     foreign.delete(key)
@@ -56,29 +65,45 @@ export function createRecords(): Records {
     for (const part of parts) part.delete(key)
   }
 
-  function hold(isMissing: (key: string) => boolean): number {
-    for (const key of foreign) if (isMissing(key)) foreign.delete(key)
-    for (const part of parts) for (const key of part.hold(isMissing)) held.add(key)
-    return held.size
+  /** What is held already is held no longer for it. */
+  function hold(keys: readonly string[]): Hold {
+    const fresh = new Set(keys.filter((key) => !held.has(key)))
+    for (const key of fresh) {
+      if (parts.some((part) => part.hold(key))) held.set(key, fresh)
+      else fresh.delete(key)
+    }
+    return fresh
   }
 
-  function release(): number {
-    const keys = [...held]
-    for (const key of keys) remove(key)
-    return keys.length
+  /** True when it can be read. */
+  function put(record: StoreRecord): boolean {
+    if (!parts.some((part) => part.put(record))) {
+      foreign.add(record.key)
+      return false
+    }
+    held.delete(record.key)
+    foreign.delete(record.key)
+    return true
   }
 
   return {
-    put(record) {
-      held.delete(record.key)
-      if (parts.some((part) => part.put(record))) return void foreign.delete(record.key)
-      remove(record.key)
-      foreign.add(record.key)
-    },
+    put: (record) => (put(record) ? nothing : hold([record.key])),
     delete: remove,
-    hold,
-    release,
+    reset(snapshot) {
+      foreign.clear()
+      const readable = new Set(snapshot.filter(put).map(({ key }) => key))
+      return hold(parts.flatMap((part) => part.keys()).filter((key) => !readable.has(key)))
+    },
+    release(released) {
+      for (const key of released) if (held.get(key) === released) forget(key)
+    },
     read: { ...read, foreignKeys: () => [...foreign], held: () => held.size },
+  }
+
+  /** Its key may still be foreign: that something unreadable stands there does not change. */
+  function forget(key: string): void {
+    held.delete(key)
+    for (const part of parts) part.delete(key)
   }
 }
 
@@ -116,6 +141,7 @@ function createPart<Id, T>(collection: Collection<Id, T>, map: Map<Id, Seen<T>>)
       const id = collection.id(key)
       const value = id === undefined ? undefined : collection.decode(text)
       if (id === undefined || value === undefined) return false
+      if (!collection.agrees(value, id)) return false
       map.set(id, { value, revision, lease })
       return true
     },
@@ -123,10 +149,13 @@ function createPart<Id, T>(collection: Collection<Id, T>, map: Map<Id, Seen<T>>)
       const id = collection.id(key)
       if (id !== undefined) map.delete(id)
     },
-    hold(isMissing) {
-      const missing = [...map].filter(([id]) => isMissing(collection.key(id)))
-      for (const [id, seen] of missing) map.set(id, { ...seen, held: true })
-      return missing.map(([id]) => collection.key(id))
+    keys: () => [...map.keys()].map(collection.key),
+    hold(key) {
+      const id = collection.id(key)
+      const seen = id === undefined ? undefined : map.get(id)
+      if (id === undefined || seen === undefined) return false
+      map.set(id, asHeld(seen))
+      return true
     },
   }
 }
@@ -145,7 +174,7 @@ function createEndpointPart(
       const id = endpoints.id(key)
       const value = id === undefined ? undefined : endpoints.decode(text)
       if (id === undefined || value === undefined) return false
-      if (value.network !== id.network || value.host !== id.host) return false
+      if (!endpoints.agrees(value, id)) return false
       set(key, { value, revision, lease })
       return true
     },
@@ -156,12 +185,18 @@ function createEndpointPart(
       byNetwork.delete(seen.value.network, key)
       byHost.delete(seen.value.host, key)
     },
-    hold(isMissing) {
-      const missing = [...map].filter(([key]) => isMissing(key))
-      for (const [key, seen] of missing) set(key, { ...seen, held: true })
-      return missing.map(([key]) => key)
+    keys: () => [...map.keys()],
+    hold(key) {
+      const seen = map.get(key)
+      if (seen !== undefined) set(key, asHeld(seen))
+      return seen !== undefined
     },
   }
+}
+
+/** No revision and no lease: it is not in the store, and a write must expect nothing there. */
+function asHeld<T>({ value }: Seen<T>): Seen<T> {
+  return { value, revision: 0n, lease: 0n, held: true }
 }
 
 interface Index<Key> {

@@ -44,6 +44,8 @@ export interface Collection<Id, T> {
   readonly encode: (value: T) => string
   /** Undefined when the text is no valid record: the caller sets it aside and says so. */
   readonly decode: (text: string) => T | undefined
+  /** Whether the record says the same of itself as its key. */
+  readonly agrees: (value: T, id: Id) => boolean
 }
 
 export interface Cluster {
@@ -73,6 +75,7 @@ export const vnis: Collection<Vni, NetworkId> = {
   },
   encode: (network) => JSON.stringify(network),
   decode: (text) => decodeJson(text, isNetworkId),
+  agrees: () => true,
 }
 
 const endpointsPrefix = `${root}endpoints/`
@@ -89,6 +92,8 @@ export const endpoints: Collection<EndpointKey, Endpoint> = {
   },
   encode: (endpoint) => JSON.stringify(endpoint),
   decode: (text) => decodeJson(text, isEndpoint),
+  agrees: ({ network, host, id }, key) =>
+    network === key.network && host === key.host && id === key.endpoint,
 }
 
 export function encodeCluster(cluster: Cluster): string {
@@ -103,7 +108,7 @@ function isCluster(value: unknown): value is Cluster {
   return isRecord(value) && typeof value['id'] === 'string'
 }
 
-function collection<Id extends string, T>(
+function collection<Id extends string, T extends { readonly id: Id }>(
   name: string,
   isId: (value: unknown) => value is Id,
   isValue: (value: unknown) => value is T,
@@ -118,6 +123,7 @@ function collection<Id extends string, T>(
     },
     encode: (value) => JSON.stringify(value),
     decode: (text) => decodeJson(text, isValue),
+    agrees: (value, id) => value.id === id,
   }
 }
 

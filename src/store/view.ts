@@ -8,14 +8,15 @@
  *
  * Invariants
  *   - Records that no schema explains are named and left alone; they never end the program.
- *   - A store that turns out to belong to another cluster changes nothing here any more.
+ *   - A store that turns out to belong to another cluster changes nothing here; when it is ours again,
+ *     everything is read anew, since what happened meanwhile was not looked at.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Endpoint, Host, HostId, Network, NetworkId, Vni } from '../model/cluster.ts'
 import { clusterMismatch } from '../model/faults.ts'
 import { createRecords } from './records.ts'
-import type { Records, Seen } from './records.ts'
+import type { Hold, Records, Seen } from './records.ts'
 import { clusterKey, decodeCluster, root } from './schema.ts'
 import type { Change, Notice, Revision, Snapshot, Store } from './store.ts'
 
@@ -43,6 +44,12 @@ export interface View {
   /** Grows with every change of the view: the same number means the same view. */
   readonly version: () => number
   readonly connected: () => boolean
+  /**
+   * Set while the store says that it belongs to another cluster. The view stands still meanwhile, and
+   * nothing of this host may be written there.
+   */
+  readonly mismatch: () => string | undefined
+  /** Why the view may be behind: a mismatch, or the connection. */
   readonly problem: () => string | undefined
   /** Resolves once the view has ended after its signal. */
   readonly done: Promise<void>
@@ -83,12 +90,26 @@ export function createView(store: Store, options: ViewOptions): View {
   const complete = createEvent(options.signal)
 
   async function follow(): Promise<void> {
-    for await (const notice of store.watch(root, options.signal)) {
-      apply(notice, { records, state, options })
-      if (notice.kind === 'reset' && state.mismatch === undefined) complete.happen()
-      state.version += 1
-      options.onChange()
+    const { signal, onChange } = options
+    while (!signal.aborted) {
+      for await (const notice of store.watch(root, signal)) {
+        const isBehind = apply(notice, { records, state, release }) === 'behind'
+        if (notice.kind === 'reset' && state.mismatch === undefined) complete.happen()
+        state.version += 1
+        onChange()
+        if (isBehind) break
+      }
     }
+  }
+
+  /** Ends a hold, unless its records have come back by then. */
+  async function release(hold: Hold): Promise<void> {
+    const { signal, holdMs, onChange } = options
+    await sleep(holdMs, undefined, { signal, ref: false }).catch(() => {})
+    if (signal.aborted) return
+    records.release(hold)
+    state.version += 1
+    onChange()
   }
 
   return {
@@ -99,6 +120,7 @@ export function createView(store: Store, options: ViewOptions): View {
     revision: () => state.revision,
     version: () => state.version,
     connected: () => state.connected,
+    mismatch: () => state.mismatch,
     problem: () => state.mismatch ?? state.outage,
     done: follow(),
   }
@@ -122,68 +144,86 @@ function createEvent(signal: AbortSignal): {
 interface Applying {
   readonly records: Records
   readonly state: State
-  readonly options: ViewOptions
+  readonly release: (hold: Hold) => Promise<void>
 }
 
-function apply(notice: Notice, applying: Applying): void {
+/** `behind` means that changes were missed: start again from a `reset`. */
+function apply(notice: Notice, applying: Applying): 'applied' | 'behind' {
   const { state } = applying
   switch (notice.kind) {
     case 'connected':
       state.connected = true
       state.outage = undefined
-      return
+      return 'applied'
     case 'disconnected':
       state.connected = false
       state.outage = notice.reason
-      return
+      return 'applied'
     case 'reset':
-      return reset(notice.snapshot, applying)
+      applyReset(notice.snapshot, applying)
+      return 'applied'
     case 'changes':
-      for (const change of notice.changes) applyChange(change, applying)
-      state.revision = notice.revision
+      return applyChanges(notice.changes, notice.revision, applying)
   }
 }
 
-function applyChange(change: Change, { records, state }: Applying): void {
-  const key = change.kind === 'put' ? change.record.key : change.key
-  if (key === clusterKey) learnCluster(change.kind === 'put' ? change.record.text : '', state)
-  else if (state.mismatch !== undefined) return
-  else if (change.kind === 'put') records.put(change.record)
-  else records.delete(key)
+function applyReset({ records, revision }: Snapshot, applying: Applying): void {
+  const { state } = applying
+  const found = records.find(({ key }) => key === clusterKey)
+  if (!accepts(found?.text, state)) return
+  state.cluster = clusterIn(found?.text)
+  state.revision = revision
+  const rest = records.filter((record) => record !== found || state.cluster === undefined)
+  holdFor(applying, applying.records.reset(rest))
 }
 
-function reset(snapshot: Snapshot, applying: Applying): void {
+function applyChanges(
+  changes: readonly Change[],
+  revision: Revision,
+  applying: Applying,
+): 'applied' | 'behind' {
+  const { state } = applying
+  const wasForeign = state.mismatch !== undefined
+  const told = changes.flatMap((change) =>
+    change.kind === 'put' && change.record.key === clusterKey ? [change.record.text] : [],
+  )
+  const isOurs = told.every((text) => accepts(text, state))
+  if (wasForeign) return told.length > 0 && isOurs ? 'behind' : 'applied'
+  if (!isOurs) return 'applied'
+  for (const change of changes) applyChange(change, applying)
+  state.revision = revision
+  return 'applied'
+}
+
+function applyChange(change: Change, applying: Applying): void {
   const { records, state } = applying
-  learnCluster(snapshot.records.find(({ key }) => key === clusterKey)?.text ?? '', state)
-  if (state.mismatch !== undefined) return
-  const present = new Set(snapshot.records.map(({ key }) => key))
-  const lost = records.hold((key) => !present.has(key))
-  for (const record of snapshot.records) {
-    if (record.key !== clusterKey) records.put(record)
+  const key = change.kind === 'put' ? change.record.key : change.key
+  if (key === clusterKey) {
+    state.cluster = change.kind === 'put' ? clusterIn(change.record.text) : undefined
   }
-  state.revision = snapshot.revision
-  state.outage = undefined
-  if (lost > 0) void releaseLater(applying)
+  const isReadCluster = key === clusterKey && state.cluster !== undefined
+  if (change.kind === 'delete' || isReadCluster) records.delete(key)
+  else holdFor(applying, records.put(change.record))
 }
 
-/** Ends the hold of what nobody has published again. */
-async function releaseLater({ records, state, options }: Applying): Promise<void> {
-  const { holdMs, signal } = options
-  await sleep(holdMs, undefined, { signal, ref: false }).catch(() => {})
-  if (signal.aborted || records.release() === 0) return
-  state.version += 1
-  options.onChange()
+function holdFor({ release }: Applying, hold: Hold): void {
+  if (hold.size > 0) void release(hold)
 }
 
-/** A store without a cluster record is empty or has lost it; whoever publishes next writes it. */
-function learnCluster(text: string, state: State): void {
-  const found = decodeCluster(text)?.id
-  const expected = state.expected ?? found
-  if (found !== undefined && expected !== undefined && found !== expected) {
-    state.mismatch = clusterMismatch(expected, found).message
-    return
-  }
-  state.mismatch = undefined
-  state.cluster = found
-  state.expected = expected
+/**
+ * Compares the store's cluster with ours and notes the result; what it says first becomes ours. A store
+ * without a cluster record is empty or has lost it: whoever publishes next writes it. One whose record
+ * cannot be read is what it was before.
+ */
+function accepts(text: string | undefined, state: State): boolean {
+  const found = clusterIn(text)
+  if (text !== undefined && found === undefined) return state.mismatch === undefined
+  const isOurs = found === undefined || state.expected === undefined || found === state.expected
+  state.mismatch = isOurs ? undefined : clusterMismatch(state.expected ?? '', found).message
+  if (isOurs) state.expected ??= found
+  return isOurs
+}
+
+function clusterIn(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : decodeCluster(text)?.id
 }
