@@ -173,10 +173,17 @@ function ownRecords({
   }
 }
 
+/**
+ * A revision that a connected view does not come to in time belongs to a history that the store has
+ * lost: it counts anew, and waits for us to publish again.
+ */
 async function caughtUp(view: View, revision: Revision, signal: AbortSignal): Promise<void> {
   const isThere = await until(() => view.isReady() && view.revision() >= revision, {
     withinMs: catchUpMs,
     signal,
   })
-  if (!isThere) throw new Error('the store has not been read up to now')
+  const mismatch = view.mismatch()
+  if (mismatch !== undefined) throw new Error(mismatch)
+  const isUpToDate = view.isReady() && view.connected()
+  if (!isThere && !isUpToDate) throw new Error('the store has not been read up to now')
 }
