@@ -274,11 +274,6 @@ export const storeRecordUnreadable = defineFault(
   }),
 )
 
-export const storeBusy = defineFault('STORE_BUSY', TEMPORARY, (what: string, tries: number) => ({
-  summary: `${what}: other hosts changed the same records ${tries} times in a row`,
-  remedy: 'Nothing was changed. Repeating the call is safe.',
-}))
-
 export const vnisExhausted = defineFault('VNIS_EXHAUSTED', UNAVAILABLE, () => ({
   summary: 'every one of the 16777215 network numbers is taken',
   remedy: 'Remove networks that are no longer used with "docker network rm".',

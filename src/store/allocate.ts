@@ -8,14 +8,18 @@
 import { createHash } from 'node:crypto'
 import { isVni, maxVni } from '../model/cluster.ts'
 import type { Network, NetworkId, Vni } from '../model/cluster.ts'
-import { vnisExhausted } from '../model/faults.ts'
+import { storeRecordUnreadable, vnisExhausted } from '../model/faults.ts'
 import { networks, vnis } from './schema.ts'
 import type { Store } from './store.ts'
 
 /** More would mean a store full of networks, or somebody who takes numbers as fast as we do. */
 const attempts = 64
 
-/** The winner's record when somebody else has made the same network meanwhile. */
+/**
+ * The winner's record when somebody else has made the same network meanwhile.
+ *
+ * @throws VNIS_EXHAUSTED, STORE_RECORD_UNREADABLE
+ */
 export async function allocateNetwork(
   store: Store,
   wanted: Omit<Network, 'vni'>,
@@ -28,10 +32,18 @@ export async function allocateNetwork(
       { kind: 'put', key: vnis.key(vni), text: vnis.encode(id), expected: 0n },
     ])
     if (outcome.kind === 'written') return network
-    const made = networks.decode((await store.read(networks.key(id)))?.text ?? '')
+    const made = await readNetwork(store, id)
     if (made !== undefined) return made
   }
   throw vnisExhausted()
+}
+
+async function readNetwork(store: Store, id: NetworkId): Promise<Network | undefined> {
+  const record = await store.read(networks.key(id))
+  if (record === undefined) return undefined
+  const network = networks.decode(record.text)
+  if (network === undefined) throw storeRecordUnreadable(record.key)
+  return network
 }
 
 /** Another number for each attempt, the same ones for the same network on every host. */
