@@ -308,7 +308,7 @@ export const etcdDataUnusable = defineFault(
 
 export const etcdNotStarting = defineFault('ETCD_NOT_STARTING', UNAVAILABLE, (reason: string) => ({
   summary: `the managed store does not start: ${reason}`,
-  remedy: 'Its log has the details: /var/log/weave/etcd.log.',
+  remedy: 'Launch with --log-level=debug to see its log among that of the router.',
 }))
 
 // ── Joining a cluster ───────────────────────────────────────────────────────────────────────────

@@ -1,31 +1,30 @@
 /**
  * The managed store: an etcd of our own, for users who have none and need not know that there is one.
  *
- * It is a child of the router and never outlives it (`setpriv --pdeathsig`), so there is no second
- * one to meet at the next start. Its data does: a restart finds everything in place.
+ * It is a child of the router and never outlives it (`setpriv --pdeathsig`). Its data does: a restart
+ * finds everything in place. The trap is the moment between: the etcd of a router that was killed
+ * may hold its port a little longer, so a taken port is fatal only when it stays taken.
  *
- * One member for now. Growing to three is `etcd --initial-cluster-state existing` here plus the calls
- * of the Cluster service (`MemberAdd` as learner, `MemberPromote`) in `etcd/`.
+ *   start ──▶ answers ──▶ supervised: ended ─▶ pause ─▶ start …      until `signal`, then SIGTERM, SIGKILL
+ *     └─────▶ ended at once: a fault that says what to do
  */
 
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { etcdMissing, etcdNotStarting } from '../model/faults.ts'
+import type { Fault } from '../model/fault.ts'
+import { etcdDataUnusable, etcdMissing, etcdNotStarting, portInUse } from '../model/faults.ts'
+import { createEtcdClient } from './etcd/client.ts'
+import type { EtcdClient } from './etcd/client.ts'
+import { listMembers } from './etcd/members.ts'
+import { endEtcd, spawnEtcd } from './etcd/process.ts'
+import type { EtcdProcess, EtcdProcessOptions } from './etcd/process.ts'
+import { relieve } from './etcd/upkeep.ts'
 
-export interface ManagedStoreOptions {
-  readonly dataDir: string
-  /** The member's name: unique in its cluster. */
-  readonly name: string
-  /** Underlay address; IPv6 without brackets. */
-  readonly address: string
-  readonly clientPort: number
-  readonly peerPort: number
+export interface ManagedStoreOptions extends Omit<EtcdProcessOptions, 'binary'> {
+  readonly binary?: string
   readonly signal: AbortSignal
-  /** Told each line of etcd's log, and each time it ends by itself. */
-  readonly onLine: (line: string) => void
+  /** Told each time that it ends by itself; it is started again. */
   readonly onEnd: (reason: string) => void
 }
 
@@ -34,93 +33,120 @@ export interface ManagedStore {
   readonly done: Promise<void>
 }
 
-const binary = '/usr/bin/etcd'
+type Supervision = ManagedStoreOptions & EtcdProcessOptions
+
+const debianBinary = '/usr/bin/etcd'
 const firstPauseMs = 300
 const maxPauseMs = 10_000
-const graceMs = 5000
-/** 512 MiB: room for about a hundred times the records of a thousand hosts. */
-const quotaBytes = 512 * 2 ** 20
+/** How long a start may take before the router goes on without an answer. */
+const patienceMs = 10_000
+const askAgainMs = 50
+const askMs = 1000
+/** Enough for an etcd to find that it cannot start. */
+const momentMs = 2000
+const upkeepMs = 60_000
+/** Giving space back is slow on a large database. */
+const upkeepTimeoutMs = 30_000
 
-/** @throws ETCD_MISSING, ETCD_NOT_STARTING when it ends within its first moment. */
-export async function superviseEtcd(options: ManagedStoreOptions): Promise<ManagedStore> {
-  await mkdir(options.dataDir, { recursive: true, mode: 0o700 })
-  const first = start(options)
-  const early = await Promise.race([first.ended, sleep(firstPauseMs).then(() => undefined)])
-  if (early !== undefined) throw etcdNotStarting(early)
+/**
+ * Resolves when it answers, or is at least still running after ten seconds.
+ *
+ * @throws ETCD_MISSING, PORT_IN_USE, ETCD_DATA_UNUSABLE, ETCD_NOT_STARTING
+ */
+export async function superviseEtcd(given: ManagedStoreOptions): Promise<ManagedStore> {
+  const options = { ...given, binary: given.binary ?? debianBinary }
+  const { binary, dataDir, clientPort, signal } = options
+  await access(binary, constants.X_OK).catch(() => {
+    throw etcdMissing(binary)
+  })
+  await mkdir(dataDir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw etcdDataUnusable(dataDir, String(error)).causedBy(error)
+  })
+  using asking = createEtcdClient({ endpoints: [loopback(clientPort)], timeoutMs: askMs })
+  const first = await startFirst(options, asking)
+  void tend(clientPort, signal)
   return { done: supervise(options, first) }
 }
-
-interface Running {
-  readonly child: ChildProcess
-  /** Resolves with why, and what it said last. */
-  readonly ended: Promise<string>
 }
 
-async function supervise(options: ManagedStoreOptions, first: Running): Promise<void> {
+async function startFirst(options: Supervision, client: EtcdClient): Promise<EtcdProcess> {
+  const deadline = Date.now() + patienceMs
+  for (;;) {
+    const running = spawnEtcd(options)
+    const over = new AbortController()
+    const untilMs = Math.max(deadline, Date.now() + momentMs)
+    const answer = answered(options, client, { untilMs, signal: over.signal })
+    const reason = await Promise.race([running.ended, answer]).finally(() => over.abort())
+    if (reason === undefined) return running
+    const fault = faultFor(reason, options)
+    const mayPass = fault.code === portInUse.code && Date.now() < deadline
+    if (!mayPass || options.signal.aborted) throw fault
+    await sleep(firstPauseMs)
+  }
+}
+
+/** It, and not another etcd that has the port; or nothing, but the time is over. */
+async function answered(
+  { name, joins }: Supervision,
+  client: EtcdClient,
+  { untilMs, signal }: { readonly untilMs: number; readonly signal: AbortSignal },
+): Promise<undefined> {
+  while (Date.now() < untilMs && !signal.aborted) {
+    const isOurs = await listMembers(client).then(
+      (members) => members.some((member) => member.name === name),
+      (error: unknown) => joins !== undefined && String(error).includes(learnersExcuse),
+    )
+    if (isOurs) return
+    await sleep(askAgainMs)
+  }
+}
+
+/** What a member without a vote says to most questions: it runs, and that is enough. */
+const learnersExcuse = 'not supported for learner'
+
+function faultFor(reason: string, { dataDir, clientPort, peerPort }: ManagedStoreOptions): Fault {
+  if (reason.includes('address already in use')) {
+    return portInUse('TCP', reason.includes(`:${peerPort}`) ? peerPort : clientPort)
+  }
+  return dataTrouble.test(reason) ? etcdDataUnusable(dataDir, reason) : etcdNotStarting(reason)
+}
+
+/** What etcd says when it cannot use what is on the disk, or the disk itself. */
+const dataTrouble =
+  /permission denied|read-only file system|no space left|input\/output error|not a directory|wal|snapshot|crc|corrupt|invalid database|file size too small|data-dir|\bdb\b/i
+
+async function supervise(options: Supervision, first: EtcdProcess): Promise<void> {
   const { signal, onEnd } = options
   let running = first
   let pauseMs = firstPauseMs
   for (;;) {
     const startedMs = Date.now()
     const reason = await Promise.race([running.ended, aborted(signal)])
-    if (signal.aborted) return end(running)
-    onEnd(reason ?? '')
+    if (reason === undefined) return endEtcd(running)
+    onEnd(reason)
     pauseMs = Date.now() - startedMs > maxPauseMs ? firstPauseMs : Math.min(pauseMs * 2, maxPauseMs)
     await sleep(pauseMs, undefined, { signal }).catch(() => {})
     if (signal.aborted) return
-    running = start(options)
+    running = spawnEtcd(options)
   }
 }
 
-function start(options: ManagedStoreOptions): Running {
-  const args = ['--pdeathsig', 'TERM', '--', binary, ...etcdArguments(options)]
-  const child = spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  let last = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      for (const line of text.split('\n').filter((found) => found !== '')) {
-        last = line
-        options.onLine(line)
-      }
-    })
+/** What fails now is tried again in a minute. */
+async function tend(port: number, signal: AbortSignal): Promise<void> {
+  using client = createEtcdClient({ endpoints: [loopback(port)], timeoutMs: upkeepTimeoutMs })
+  while (!signal.aborted) {
+    await relieve(client).catch(() => {})
+    await sleep(upkeepMs, undefined, { signal }).catch(() => {})
   }
-  const ended = new Promise<string>((resolve) => {
-    child.once('error', () => resolve(etcdMissing(binary).message))
-    child.once('close', (code) => resolve(`etcd ended with status ${code}: ${last}`))
+}
+
+function loopback(port: number): string {
+  return `127.0.0.1:${port}`
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    signal.addEventListener('abort', () => resolve(undefined), { once: true })
   })
-  return { child, ended }
-}
-
-async function end({ child, ended }: Running): Promise<void> {
-  child.kill('SIGTERM')
-  const late = setTimeout(() => child.kill('SIGKILL'), graceMs)
-  await ended
-  clearTimeout(late)
-}
-
-function etcdArguments(options: ManagedStoreOptions): readonly string[] {
-  const { name, dataDir, address, clientPort, peerPort } = options
-  const host = address.includes(':') ? `[${address}]` : address
-  const client = `http://${host}:${clientPort}`
-  const peer = `http://${host}:${peerPort}`
-  return [
-    `--name=${name}`,
-    `--data-dir=${dataDir}`,
-    `--listen-client-urls=${client},http://127.0.0.1:${clientPort}`,
-    `--advertise-client-urls=${client}`,
-    `--listen-peer-urls=${peer}`,
-    `--initial-advertise-peer-urls=${peer}`,
-    `--initial-cluster=${name}=${peer}`,
-    '--initial-cluster-state=new',
-    '--auto-compaction-mode=periodic',
-    '--auto-compaction-retention=1h',
-    `--quota-backend-bytes=${quotaBytes}`,
-    '--snapshot-count=10000',
-    '--logger=zap',
-    '--log-level=warn',
-  ]
-}
-
-async function aborted(signal: AbortSignal): Promise<undefined> {
-  if (!signal.aborted) await once(signal, 'abort')
 }
