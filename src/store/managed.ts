@@ -67,7 +67,6 @@ export async function superviseEtcd(given: ManagedStoreOptions): Promise<Managed
   void tend(clientPort, signal)
   return { done: supervise(options, first) }
 }
-}
 
 async function startFirst(options: Supervision, client: EtcdClient): Promise<EtcdProcess> {
   const deadline = Date.now() + patienceMs

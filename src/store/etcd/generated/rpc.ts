@@ -5,1419 +5,1378 @@
 // source: rpc.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire'
-import type {
-  handleBidiStreamingCall,
-  handleUnaryCall,
-  UntypedServiceImplementation,
-} from '@grpc/grpc-js'
+import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import type { handleBidiStreamingCall, handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 
-export const protobufPackage = 'etcdserverpb'
+export const protobufPackage = "etcdserverpb";
 
-export const protobufFileName = 'rpc.proto'
+export const protobufFileName = "rpc.proto";
 
-export const AlarmType = { NONE: 0, NOSPACE: 1, CORRUPT: 2, UNRECOGNIZED: -1 } as const
+export const AlarmType = { NONE: 0, NOSPACE: 1, CORRUPT: 2, UNRECOGNIZED: -1 } as const;
 
-export type AlarmType = (typeof AlarmType)[keyof typeof AlarmType]
+export type AlarmType = typeof AlarmType[keyof typeof AlarmType];
 
 export namespace AlarmType {
-  export type NONE = typeof AlarmType.NONE
-  export type NOSPACE = typeof AlarmType.NOSPACE
-  export type CORRUPT = typeof AlarmType.CORRUPT
-  export type UNRECOGNIZED = typeof AlarmType.UNRECOGNIZED
+  export type NONE = typeof AlarmType.NONE;
+  export type NOSPACE = typeof AlarmType.NOSPACE;
+  export type CORRUPT = typeof AlarmType.CORRUPT;
+  export type UNRECOGNIZED = typeof AlarmType.UNRECOGNIZED;
 }
 
 export interface ResponseHeader {
-  clusterId: bigint
-  memberId: bigint
-  revision: bigint
-  raftTerm: bigint
+  clusterId: bigint;
+  memberId: bigint;
+  revision: bigint;
+  raftTerm: bigint;
 }
 
 export interface KeyValue {
-  key: Buffer
-  modRevision: bigint
-  value: Buffer
-  lease: bigint
+  key: Buffer;
+  modRevision: bigint;
+  value: Buffer;
+  lease: bigint;
 }
 
 export interface RangeRequest {
-  key: Buffer
-  rangeEnd: Buffer
-  limit: bigint
+  key: Buffer;
+  rangeEnd: Buffer;
+  limit: bigint;
   /** 0: the newest. */
-  revision: bigint
+  revision: bigint;
 }
 
 export interface RangeResponse {
-  header: ResponseHeader | undefined
-  kvs: KeyValue[]
-  more: boolean
+  header: ResponseHeader | undefined;
+  kvs: KeyValue[];
+  more: boolean;
 }
 
 export interface PutRequest {
-  key: Buffer
-  value: Buffer
-  lease: bigint
+  key: Buffer;
+  value: Buffer;
+  lease: bigint;
 }
 
 export interface DeleteRangeRequest {
-  key: Buffer
+  key: Buffer;
 }
 
 export interface RequestOp {
-  requestPut?: PutRequest | undefined
-  requestDeleteRange?: DeleteRangeRequest | undefined
+  requestPut?: PutRequest | undefined;
+  requestDeleteRange?: DeleteRangeRequest | undefined;
 }
 
 export interface Compare {
-  result: Compare_Result
-  target: Compare_Target
-  key: Buffer
-  modRevision?: bigint | undefined
+  result: Compare_Result;
+  target: Compare_Target;
+  key: Buffer;
+  modRevision?: bigint | undefined;
 }
 
-export const Compare_Result = { EQUAL: 0, UNRECOGNIZED: -1 } as const
+export const Compare_Result = { EQUAL: 0, UNRECOGNIZED: -1 } as const;
 
-export type Compare_Result = (typeof Compare_Result)[keyof typeof Compare_Result]
+export type Compare_Result = typeof Compare_Result[keyof typeof Compare_Result];
 
 export namespace Compare_Result {
-  export type EQUAL = typeof Compare_Result.EQUAL
-  export type UNRECOGNIZED = typeof Compare_Result.UNRECOGNIZED
+  export type EQUAL = typeof Compare_Result.EQUAL;
+  export type UNRECOGNIZED = typeof Compare_Result.UNRECOGNIZED;
 }
 
-export const Compare_Target = { VERSION: 0, MOD: 2, UNRECOGNIZED: -1 } as const
+export const Compare_Target = { VERSION: 0, MOD: 2, UNRECOGNIZED: -1 } as const;
 
-export type Compare_Target = (typeof Compare_Target)[keyof typeof Compare_Target]
+export type Compare_Target = typeof Compare_Target[keyof typeof Compare_Target];
 
 export namespace Compare_Target {
-  export type VERSION = typeof Compare_Target.VERSION
-  export type MOD = typeof Compare_Target.MOD
-  export type UNRECOGNIZED = typeof Compare_Target.UNRECOGNIZED
+  export type VERSION = typeof Compare_Target.VERSION;
+  export type MOD = typeof Compare_Target.MOD;
+  export type UNRECOGNIZED = typeof Compare_Target.UNRECOGNIZED;
 }
 
 export interface TxnRequest {
-  compare: Compare[]
-  success: RequestOp[]
+  compare: Compare[];
+  success: RequestOp[];
 }
 
 export interface TxnResponse {
-  header: ResponseHeader | undefined
-  succeeded: boolean
+  header: ResponseHeader | undefined;
+  succeeded: boolean;
 }
 
 export interface CompactionRequest {
-  revision: bigint
+  revision: bigint;
   /** Answer only when the space has been given back to the database's free list. */
-  physical: boolean
+  physical: boolean;
 }
 
 export interface CompactionResponse {
-  header: ResponseHeader | undefined
+  header: ResponseHeader | undefined;
 }
 
 export interface WatchRequest {
-  createRequest?: WatchCreateRequest | undefined
+  createRequest?: WatchCreateRequest | undefined;
 }
 
 export interface WatchCreateRequest {
-  key: Buffer
-  rangeEnd: Buffer
-  startRevision: bigint
-  progressNotify: boolean
-  fragment: boolean
+  key: Buffer;
+  rangeEnd: Buffer;
+  startRevision: bigint;
+  progressNotify: boolean;
+  fragment: boolean;
 }
 
 export interface WatchResponse {
-  header: ResponseHeader | undefined
-  created: boolean
-  canceled: boolean
-  compactRevision: bigint
-  cancelReason: string
-  fragment: boolean
-  events: Event[]
+  header: ResponseHeader | undefined;
+  created: boolean;
+  canceled: boolean;
+  compactRevision: bigint;
+  cancelReason: string;
+  fragment: boolean;
+  events: Event[];
 }
 
 export interface Event {
-  type: Event_EventType
-  kv: KeyValue | undefined
+  type: Event_EventType;
+  kv: KeyValue | undefined;
 }
 
-export const Event_EventType = { PUT: 0, DELETE: 1, UNRECOGNIZED: -1 } as const
+export const Event_EventType = { PUT: 0, DELETE: 1, UNRECOGNIZED: -1 } as const;
 
-export type Event_EventType = (typeof Event_EventType)[keyof typeof Event_EventType]
+export type Event_EventType = typeof Event_EventType[keyof typeof Event_EventType];
 
 export namespace Event_EventType {
-  export type PUT = typeof Event_EventType.PUT
-  export type DELETE = typeof Event_EventType.DELETE
-  export type UNRECOGNIZED = typeof Event_EventType.UNRECOGNIZED
+  export type PUT = typeof Event_EventType.PUT;
+  export type DELETE = typeof Event_EventType.DELETE;
+  export type UNRECOGNIZED = typeof Event_EventType.UNRECOGNIZED;
 }
 
 export interface LeaseGrantRequest {
-  TTL: bigint
+  TTL: bigint;
 }
 
 export interface LeaseGrantResponse {
-  header: ResponseHeader | undefined
-  ID: bigint
+  header: ResponseHeader | undefined;
+  ID: bigint;
 }
 
 export interface LeaseRevokeRequest {
-  ID: bigint
+  ID: bigint;
 }
 
 export interface LeaseRevokeResponse {
-  header: ResponseHeader | undefined
+  header: ResponseHeader | undefined;
 }
 
 export interface LeaseKeepAliveRequest {
-  ID: bigint
+  ID: bigint;
 }
 
 export interface LeaseKeepAliveResponse {
-  header: ResponseHeader | undefined
-  ID: bigint
+  header: ResponseHeader | undefined;
+  ID: bigint;
   /** Seconds; 0 or less when the lease is gone. */
-  TTL: bigint
+  TTL: bigint;
 }
 
 export interface Member {
-  ID: bigint
+  ID: bigint;
   /** Empty until the member has started for the first time. */
-  name: string
-  peerURLs: string[]
-  clientURLs: string[]
-  isLearner: boolean
+  name: string;
+  peerURLs: string[];
+  clientURLs: string[];
+  isLearner: boolean;
 }
 
 export interface MemberAddRequest {
-  peerURLs: string[]
-  isLearner: boolean
+  peerURLs: string[];
+  isLearner: boolean;
 }
 
 export interface MemberAddResponse {
-  header: ResponseHeader | undefined
-  member: Member | undefined
-  members: Member[]
+  header: ResponseHeader | undefined;
+  member: Member | undefined;
+  members: Member[];
 }
 
 export interface MemberRemoveRequest {
-  ID: bigint
+  ID: bigint;
 }
 
 export interface MemberRemoveResponse {
-  header: ResponseHeader | undefined
+  header: ResponseHeader | undefined;
 }
 
-export interface MemberListRequest {}
+export interface MemberListRequest {
+}
 
 export interface MemberListResponse {
-  header: ResponseHeader | undefined
-  members: Member[]
+  header: ResponseHeader | undefined;
+  members: Member[];
 }
 
 export interface MemberPromoteRequest {
-  ID: bigint
+  ID: bigint;
 }
 
 export interface MemberPromoteResponse {
-  header: ResponseHeader | undefined
+  header: ResponseHeader | undefined;
 }
 
 export interface AlarmRequest {
-  action: AlarmRequest_AlarmAction
-  memberID: bigint
-  alarm: AlarmType
+  action: AlarmRequest_AlarmAction;
+  memberID: bigint;
+  alarm: AlarmType;
 }
 
-export const AlarmRequest_AlarmAction = { GET: 0, DEACTIVATE: 2, UNRECOGNIZED: -1 } as const
+export const AlarmRequest_AlarmAction = { GET: 0, DEACTIVATE: 2, UNRECOGNIZED: -1 } as const;
 
-export type AlarmRequest_AlarmAction =
-  (typeof AlarmRequest_AlarmAction)[keyof typeof AlarmRequest_AlarmAction]
+export type AlarmRequest_AlarmAction = typeof AlarmRequest_AlarmAction[keyof typeof AlarmRequest_AlarmAction];
 
 export namespace AlarmRequest_AlarmAction {
-  export type GET = typeof AlarmRequest_AlarmAction.GET
-  export type DEACTIVATE = typeof AlarmRequest_AlarmAction.DEACTIVATE
-  export type UNRECOGNIZED = typeof AlarmRequest_AlarmAction.UNRECOGNIZED
+  export type GET = typeof AlarmRequest_AlarmAction.GET;
+  export type DEACTIVATE = typeof AlarmRequest_AlarmAction.DEACTIVATE;
+  export type UNRECOGNIZED = typeof AlarmRequest_AlarmAction.UNRECOGNIZED;
 }
 
 export interface AlarmMember {
-  memberID: bigint
-  alarm: AlarmType
+  memberID: bigint;
+  alarm: AlarmType;
 }
 
 export interface AlarmResponse {
-  header: ResponseHeader | undefined
-  alarms: AlarmMember[]
+  header: ResponseHeader | undefined;
+  alarms: AlarmMember[];
 }
 
-export interface StatusRequest {}
+export interface StatusRequest {
+}
 
 export interface StatusResponse {
-  header: ResponseHeader | undefined
-  version: string
+  header: ResponseHeader | undefined;
+  version: string;
   /** Bytes of the database file, free pages included. */
-  dbSize: bigint
-  leader: bigint
-  dbSizeInUse: bigint
+  dbSize: bigint;
+  leader: bigint;
+  dbSizeInUse: bigint;
 }
 
-export interface DefragmentRequest {}
+export interface DefragmentRequest {
+}
 
 export interface DefragmentResponse {
-  header: ResponseHeader | undefined
+  header: ResponseHeader | undefined;
 }
 
 function createBaseResponseHeader(): ResponseHeader {
-  return { clusterId: 0n, memberId: 0n, revision: 0n, raftTerm: 0n }
+  return { clusterId: 0n, memberId: 0n, revision: 0n, raftTerm: 0n };
 }
 
 export const ResponseHeader: MessageFns<ResponseHeader> = {
   encode(message: ResponseHeader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.clusterId !== 0n) {
       if (BigInt.asUintN(64, message.clusterId) !== message.clusterId) {
-        throw new globalThis.Error(
-          'value provided for field message.clusterId of type uint64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.clusterId of type uint64 too large");
       }
-      writer.uint32(8).uint64(message.clusterId)
+      writer.uint32(8).uint64(message.clusterId);
     }
     if (message.memberId !== 0n) {
       if (BigInt.asUintN(64, message.memberId) !== message.memberId) {
-        throw new globalThis.Error(
-          'value provided for field message.memberId of type uint64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.memberId of type uint64 too large");
       }
-      writer.uint32(16).uint64(message.memberId)
+      writer.uint32(16).uint64(message.memberId);
     }
     if (message.revision !== 0n) {
       if (BigInt.asIntN(64, message.revision) !== message.revision) {
-        throw new globalThis.Error(
-          'value provided for field message.revision of type int64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
       }
-      writer.uint32(24).int64(message.revision)
+      writer.uint32(24).int64(message.revision);
     }
     if (message.raftTerm !== 0n) {
       if (BigInt.asUintN(64, message.raftTerm) !== message.raftTerm) {
-        throw new globalThis.Error(
-          'value provided for field message.raftTerm of type uint64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.raftTerm of type uint64 too large");
       }
-      writer.uint32(32).uint64(message.raftTerm)
+      writer.uint32(32).uint64(message.raftTerm);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): ResponseHeader {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseResponseHeader()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResponseHeader();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.clusterId = reader.uint64() as bigint
-            continue
+            message.clusterId = reader.uint64() as bigint;
+            continue;
           }
           case 2: {
             if (tag !== 16) {
-              break
+              break;
             }
 
-            message.memberId = reader.uint64() as bigint
-            continue
+            message.memberId = reader.uint64() as bigint;
+            continue;
           }
           case 3: {
             if (tag !== 24) {
-              break
+              break;
             }
 
-            message.revision = reader.int64() as bigint
-            continue
+            message.revision = reader.int64() as bigint;
+            continue;
           }
           case 4: {
             if (tag !== 32) {
-              break
+              break;
             }
 
-            message.raftTerm = reader.uint64() as bigint
-            continue
+            message.raftTerm = reader.uint64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<ResponseHeader>): ResponseHeader {
-    return ResponseHeader.fromPartial(base ?? {})
+    return ResponseHeader.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<ResponseHeader>): ResponseHeader {
-    const message = createBaseResponseHeader()
-    message.clusterId =
-      object.clusterId !== undefined && object.clusterId !== null ? BigInt(object.clusterId) : 0n
-    message.memberId =
-      object.memberId !== undefined && object.memberId !== null ? BigInt(object.memberId) : 0n
-    message.revision =
-      object.revision !== undefined && object.revision !== null ? BigInt(object.revision) : 0n
-    message.raftTerm =
-      object.raftTerm !== undefined && object.raftTerm !== null ? BigInt(object.raftTerm) : 0n
-    return message
+    const message = createBaseResponseHeader();
+    message.clusterId = (object.clusterId !== undefined && object.clusterId !== null) ? BigInt(object.clusterId) : 0n;
+    message.memberId = (object.memberId !== undefined && object.memberId !== null) ? BigInt(object.memberId) : 0n;
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.raftTerm = (object.raftTerm !== undefined && object.raftTerm !== null) ? BigInt(object.raftTerm) : 0n;
+    return message;
   },
-}
+};
 
 function createBaseKeyValue(): KeyValue {
-  return { key: Buffer.alloc(0), modRevision: 0n, value: Buffer.alloc(0), lease: 0n }
+  return { key: Buffer.alloc(0), modRevision: 0n, value: Buffer.alloc(0), lease: 0n };
 }
 
 export const KeyValue: MessageFns<KeyValue> = {
   encode(message: KeyValue, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
-      writer.uint32(10).bytes(message.key)
+      writer.uint32(10).bytes(message.key);
     }
     if (message.modRevision !== 0n) {
       if (BigInt.asIntN(64, message.modRevision) !== message.modRevision) {
-        throw new globalThis.Error(
-          'value provided for field message.modRevision of type int64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.modRevision of type int64 too large");
       }
-      writer.uint32(24).int64(message.modRevision)
+      writer.uint32(24).int64(message.modRevision);
     }
     if (message.value.length !== 0) {
-      writer.uint32(42).bytes(message.value)
+      writer.uint32(42).bytes(message.value);
     }
     if (message.lease !== 0n) {
       if (BigInt.asIntN(64, message.lease) !== message.lease) {
-        throw new globalThis.Error('value provided for field message.lease of type int64 too large')
+        throw new globalThis.Error("value provided for field message.lease of type int64 too large");
       }
-      writer.uint32(48).int64(message.lease)
+      writer.uint32(48).int64(message.lease);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): KeyValue {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseKeyValue()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyValue();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.key = Buffer.from(reader.bytes())
-            continue
+            message.key = Buffer.from(reader.bytes());
+            continue;
           }
           case 3: {
             if (tag !== 24) {
-              break
+              break;
             }
 
-            message.modRevision = reader.int64() as bigint
-            continue
+            message.modRevision = reader.int64() as bigint;
+            continue;
           }
           case 5: {
             if (tag !== 42) {
-              break
+              break;
             }
 
-            message.value = Buffer.from(reader.bytes())
-            continue
+            message.value = Buffer.from(reader.bytes());
+            continue;
           }
           case 6: {
             if (tag !== 48) {
-              break
+              break;
             }
 
-            message.lease = reader.int64() as bigint
-            continue
+            message.lease = reader.int64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<KeyValue>): KeyValue {
-    return KeyValue.fromPartial(base ?? {})
+    return KeyValue.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<KeyValue>): KeyValue {
-    const message = createBaseKeyValue()
-    message.key = object.key ?? Buffer.alloc(0)
-    message.modRevision =
-      object.modRevision !== undefined && object.modRevision !== null
-        ? BigInt(object.modRevision)
-        : 0n
-    message.value = object.value ?? Buffer.alloc(0)
-    message.lease = object.lease !== undefined && object.lease !== null ? BigInt(object.lease) : 0n
-    return message
+    const message = createBaseKeyValue();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.modRevision = (object.modRevision !== undefined && object.modRevision !== null)
+      ? BigInt(object.modRevision)
+      : 0n;
+    message.value = object.value ?? Buffer.alloc(0);
+    message.lease = (object.lease !== undefined && object.lease !== null) ? BigInt(object.lease) : 0n;
+    return message;
   },
-}
+};
 
 function createBaseRangeRequest(): RangeRequest {
-  return { key: Buffer.alloc(0), rangeEnd: Buffer.alloc(0), limit: 0n, revision: 0n }
+  return { key: Buffer.alloc(0), rangeEnd: Buffer.alloc(0), limit: 0n, revision: 0n };
 }
 
 export const RangeRequest: MessageFns<RangeRequest> = {
   encode(message: RangeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
-      writer.uint32(10).bytes(message.key)
+      writer.uint32(10).bytes(message.key);
     }
     if (message.rangeEnd.length !== 0) {
-      writer.uint32(18).bytes(message.rangeEnd)
+      writer.uint32(18).bytes(message.rangeEnd);
     }
     if (message.limit !== 0n) {
       if (BigInt.asIntN(64, message.limit) !== message.limit) {
-        throw new globalThis.Error('value provided for field message.limit of type int64 too large')
+        throw new globalThis.Error("value provided for field message.limit of type int64 too large");
       }
-      writer.uint32(24).int64(message.limit)
+      writer.uint32(24).int64(message.limit);
     }
     if (message.revision !== 0n) {
       if (BigInt.asIntN(64, message.revision) !== message.revision) {
-        throw new globalThis.Error(
-          'value provided for field message.revision of type int64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
       }
-      writer.uint32(32).int64(message.revision)
+      writer.uint32(32).int64(message.revision);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): RangeRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseRangeRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRangeRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.key = Buffer.from(reader.bytes())
-            continue
+            message.key = Buffer.from(reader.bytes());
+            continue;
           }
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.rangeEnd = Buffer.from(reader.bytes())
-            continue
+            message.rangeEnd = Buffer.from(reader.bytes());
+            continue;
           }
           case 3: {
             if (tag !== 24) {
-              break
+              break;
             }
 
-            message.limit = reader.int64() as bigint
-            continue
+            message.limit = reader.int64() as bigint;
+            continue;
           }
           case 4: {
             if (tag !== 32) {
-              break
+              break;
             }
 
-            message.revision = reader.int64() as bigint
-            continue
+            message.revision = reader.int64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<RangeRequest>): RangeRequest {
-    return RangeRequest.fromPartial(base ?? {})
+    return RangeRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<RangeRequest>): RangeRequest {
-    const message = createBaseRangeRequest()
-    message.key = object.key ?? Buffer.alloc(0)
-    message.rangeEnd = object.rangeEnd ?? Buffer.alloc(0)
-    message.limit = object.limit !== undefined && object.limit !== null ? BigInt(object.limit) : 0n
-    message.revision =
-      object.revision !== undefined && object.revision !== null ? BigInt(object.revision) : 0n
-    return message
+    const message = createBaseRangeRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.rangeEnd = object.rangeEnd ?? Buffer.alloc(0);
+    message.limit = (object.limit !== undefined && object.limit !== null) ? BigInt(object.limit) : 0n;
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    return message;
   },
-}
+};
 
 function createBaseRangeResponse(): RangeResponse {
-  return { header: undefined, kvs: [], more: false }
+  return { header: undefined, kvs: [], more: false };
 }
 
 export const RangeResponse: MessageFns<RangeResponse> = {
   encode(message: RangeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
     for (const v of message.kvs) {
-      KeyValue.encode(v!, writer.uint32(18).fork()).join()
+      KeyValue.encode(v!, writer.uint32(18).fork()).join();
     }
     if (message.more !== false) {
-      writer.uint32(24).bool(message.more)
+      writer.uint32(24).bool(message.more);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): RangeResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseRangeResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRangeResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.kvs.push(KeyValue.decode(reader, reader.uint32()))
-            continue
+            message.kvs.push(KeyValue.decode(reader, reader.uint32()));
+            continue;
           }
           case 3: {
             if (tag !== 24) {
-              break
+              break;
             }
 
-            message.more = reader.bool()
-            continue
+            message.more = reader.bool();
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<RangeResponse>): RangeResponse {
-    return RangeResponse.fromPartial(base ?? {})
+    return RangeResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<RangeResponse>): RangeResponse {
-    const message = createBaseRangeResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    message.kvs = object.kvs?.map((e) => KeyValue.fromPartial(e)) || []
-    message.more = object.more ?? false
-    return message
+    const message = createBaseRangeResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.kvs = object.kvs?.map((e) => KeyValue.fromPartial(e)) || [];
+    message.more = object.more ?? false;
+    return message;
   },
-}
+};
 
 function createBasePutRequest(): PutRequest {
-  return { key: Buffer.alloc(0), value: Buffer.alloc(0), lease: 0n }
+  return { key: Buffer.alloc(0), value: Buffer.alloc(0), lease: 0n };
 }
 
 export const PutRequest: MessageFns<PutRequest> = {
   encode(message: PutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
-      writer.uint32(10).bytes(message.key)
+      writer.uint32(10).bytes(message.key);
     }
     if (message.value.length !== 0) {
-      writer.uint32(18).bytes(message.value)
+      writer.uint32(18).bytes(message.value);
     }
     if (message.lease !== 0n) {
       if (BigInt.asIntN(64, message.lease) !== message.lease) {
-        throw new globalThis.Error('value provided for field message.lease of type int64 too large')
+        throw new globalThis.Error("value provided for field message.lease of type int64 too large");
       }
-      writer.uint32(24).int64(message.lease)
+      writer.uint32(24).int64(message.lease);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): PutRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBasePutRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.key = Buffer.from(reader.bytes())
-            continue
+            message.key = Buffer.from(reader.bytes());
+            continue;
           }
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.value = Buffer.from(reader.bytes())
-            continue
+            message.value = Buffer.from(reader.bytes());
+            continue;
           }
           case 3: {
             if (tag !== 24) {
-              break
+              break;
             }
 
-            message.lease = reader.int64() as bigint
-            continue
+            message.lease = reader.int64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<PutRequest>): PutRequest {
-    return PutRequest.fromPartial(base ?? {})
+    return PutRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<PutRequest>): PutRequest {
-    const message = createBasePutRequest()
-    message.key = object.key ?? Buffer.alloc(0)
-    message.value = object.value ?? Buffer.alloc(0)
-    message.lease = object.lease !== undefined && object.lease !== null ? BigInt(object.lease) : 0n
-    return message
+    const message = createBasePutRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.value = object.value ?? Buffer.alloc(0);
+    message.lease = (object.lease !== undefined && object.lease !== null) ? BigInt(object.lease) : 0n;
+    return message;
   },
-}
+};
 
 function createBaseDeleteRangeRequest(): DeleteRangeRequest {
-  return { key: Buffer.alloc(0) }
+  return { key: Buffer.alloc(0) };
 }
 
 export const DeleteRangeRequest: MessageFns<DeleteRangeRequest> = {
   encode(message: DeleteRangeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
-      writer.uint32(10).bytes(message.key)
+      writer.uint32(10).bytes(message.key);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): DeleteRangeRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseDeleteRangeRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteRangeRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.key = Buffer.from(reader.bytes())
-            continue
+            message.key = Buffer.from(reader.bytes());
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<DeleteRangeRequest>): DeleteRangeRequest {
-    return DeleteRangeRequest.fromPartial(base ?? {})
+    return DeleteRangeRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<DeleteRangeRequest>): DeleteRangeRequest {
-    const message = createBaseDeleteRangeRequest()
-    message.key = object.key ?? Buffer.alloc(0)
-    return message
+    const message = createBaseDeleteRangeRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    return message;
   },
-}
+};
 
 function createBaseRequestOp(): RequestOp {
-  return { requestPut: undefined, requestDeleteRange: undefined }
+  return { requestPut: undefined, requestDeleteRange: undefined };
 }
 
 export const RequestOp: MessageFns<RequestOp> = {
   encode(message: RequestOp, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.requestPut !== undefined) {
-      PutRequest.encode(message.requestPut, writer.uint32(18).fork()).join()
+      PutRequest.encode(message.requestPut, writer.uint32(18).fork()).join();
     }
     if (message.requestDeleteRange !== undefined) {
-      DeleteRangeRequest.encode(message.requestDeleteRange, writer.uint32(26).fork()).join()
+      DeleteRangeRequest.encode(message.requestDeleteRange, writer.uint32(26).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): RequestOp {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseRequestOp()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestOp();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.requestPut = PutRequest.decode(reader, reader.uint32())
-            continue
+            message.requestPut = PutRequest.decode(reader, reader.uint32());
+            continue;
           }
           case 3: {
             if (tag !== 26) {
-              break
+              break;
             }
 
-            message.requestDeleteRange = DeleteRangeRequest.decode(reader, reader.uint32())
-            continue
+            message.requestDeleteRange = DeleteRangeRequest.decode(reader, reader.uint32());
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<RequestOp>): RequestOp {
-    return RequestOp.fromPartial(base ?? {})
+    return RequestOp.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<RequestOp>): RequestOp {
-    const message = createBaseRequestOp()
-    message.requestPut =
-      object.requestPut !== undefined && object.requestPut !== null
-        ? PutRequest.fromPartial(object.requestPut)
-        : undefined
-    message.requestDeleteRange =
-      object.requestDeleteRange !== undefined && object.requestDeleteRange !== null
-        ? DeleteRangeRequest.fromPartial(object.requestDeleteRange)
-        : undefined
-    return message
+    const message = createBaseRequestOp();
+    message.requestPut = (object.requestPut !== undefined && object.requestPut !== null)
+      ? PutRequest.fromPartial(object.requestPut)
+      : undefined;
+    message.requestDeleteRange = (object.requestDeleteRange !== undefined && object.requestDeleteRange !== null)
+      ? DeleteRangeRequest.fromPartial(object.requestDeleteRange)
+      : undefined;
+    return message;
   },
-}
+};
 
 function createBaseCompare(): Compare {
-  return { result: 0, target: 0, key: Buffer.alloc(0), modRevision: undefined }
+  return { result: 0, target: 0, key: Buffer.alloc(0), modRevision: undefined };
 }
 
 export const Compare: MessageFns<Compare> = {
   encode(message: Compare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.result !== 0) {
-      writer.uint32(8).int32(message.result)
+      writer.uint32(8).int32(message.result);
     }
     if (message.target !== 0) {
-      writer.uint32(16).int32(message.target)
+      writer.uint32(16).int32(message.target);
     }
     if (message.key.length !== 0) {
-      writer.uint32(26).bytes(message.key)
+      writer.uint32(26).bytes(message.key);
     }
     if (message.modRevision !== undefined) {
       if (BigInt.asIntN(64, message.modRevision) !== message.modRevision) {
-        throw new globalThis.Error(
-          'value provided for field message.modRevision of type int64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.modRevision of type int64 too large");
       }
-      writer.uint32(48).int64(message.modRevision)
+      writer.uint32(48).int64(message.modRevision);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): Compare {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseCompare()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompare();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.result = reader.int32() as any
-            continue
+            message.result = reader.int32() as any;
+            continue;
           }
           case 2: {
             if (tag !== 16) {
-              break
+              break;
             }
 
-            message.target = reader.int32() as any
-            continue
+            message.target = reader.int32() as any;
+            continue;
           }
           case 3: {
             if (tag !== 26) {
-              break
+              break;
             }
 
-            message.key = Buffer.from(reader.bytes())
-            continue
+            message.key = Buffer.from(reader.bytes());
+            continue;
           }
           case 6: {
             if (tag !== 48) {
-              break
+              break;
             }
 
-            message.modRevision = reader.int64() as bigint
-            continue
+            message.modRevision = reader.int64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<Compare>): Compare {
-    return Compare.fromPartial(base ?? {})
+    return Compare.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<Compare>): Compare {
-    const message = createBaseCompare()
-    message.result = object.result ?? 0
-    message.target = object.target ?? 0
-    message.key = object.key ?? Buffer.alloc(0)
-    message.modRevision =
-      object.modRevision !== undefined && object.modRevision !== null
-        ? BigInt(object.modRevision)
-        : undefined
-    return message
+    const message = createBaseCompare();
+    message.result = object.result ?? 0;
+    message.target = object.target ?? 0;
+    message.key = object.key ?? Buffer.alloc(0);
+    message.modRevision = (object.modRevision !== undefined && object.modRevision !== null)
+      ? BigInt(object.modRevision)
+      : undefined;
+    return message;
   },
-}
+};
 
 function createBaseTxnRequest(): TxnRequest {
-  return { compare: [], success: [] }
+  return { compare: [], success: [] };
 }
 
 export const TxnRequest: MessageFns<TxnRequest> = {
   encode(message: TxnRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.compare) {
-      Compare.encode(v!, writer.uint32(10).fork()).join()
+      Compare.encode(v!, writer.uint32(10).fork()).join();
     }
     for (const v of message.success) {
-      RequestOp.encode(v!, writer.uint32(18).fork()).join()
+      RequestOp.encode(v!, writer.uint32(18).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): TxnRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseTxnRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.compare.push(Compare.decode(reader, reader.uint32()))
-            continue
+            message.compare.push(Compare.decode(reader, reader.uint32()));
+            continue;
           }
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.success.push(RequestOp.decode(reader, reader.uint32()))
-            continue
+            message.success.push(RequestOp.decode(reader, reader.uint32()));
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<TxnRequest>): TxnRequest {
-    return TxnRequest.fromPartial(base ?? {})
+    return TxnRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<TxnRequest>): TxnRequest {
-    const message = createBaseTxnRequest()
-    message.compare = object.compare?.map((e) => Compare.fromPartial(e)) || []
-    message.success = object.success?.map((e) => RequestOp.fromPartial(e)) || []
-    return message
+    const message = createBaseTxnRequest();
+    message.compare = object.compare?.map((e) => Compare.fromPartial(e)) || [];
+    message.success = object.success?.map((e) => RequestOp.fromPartial(e)) || [];
+    return message;
   },
-}
+};
 
 function createBaseTxnResponse(): TxnResponse {
-  return { header: undefined, succeeded: false }
+  return { header: undefined, succeeded: false };
 }
 
 export const TxnResponse: MessageFns<TxnResponse> = {
   encode(message: TxnResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
     if (message.succeeded !== false) {
-      writer.uint32(16).bool(message.succeeded)
+      writer.uint32(16).bool(message.succeeded);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): TxnResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseTxnResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
           case 2: {
             if (tag !== 16) {
-              break
+              break;
             }
 
-            message.succeeded = reader.bool()
-            continue
+            message.succeeded = reader.bool();
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<TxnResponse>): TxnResponse {
-    return TxnResponse.fromPartial(base ?? {})
+    return TxnResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<TxnResponse>): TxnResponse {
-    const message = createBaseTxnResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    message.succeeded = object.succeeded ?? false
-    return message
+    const message = createBaseTxnResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.succeeded = object.succeeded ?? false;
+    return message;
   },
-}
+};
 
 function createBaseCompactionRequest(): CompactionRequest {
-  return { revision: 0n, physical: false }
+  return { revision: 0n, physical: false };
 }
 
 export const CompactionRequest: MessageFns<CompactionRequest> = {
   encode(message: CompactionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.revision !== 0n) {
       if (BigInt.asIntN(64, message.revision) !== message.revision) {
-        throw new globalThis.Error(
-          'value provided for field message.revision of type int64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
       }
-      writer.uint32(8).int64(message.revision)
+      writer.uint32(8).int64(message.revision);
     }
     if (message.physical !== false) {
-      writer.uint32(16).bool(message.physical)
+      writer.uint32(16).bool(message.physical);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): CompactionRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseCompactionRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompactionRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.revision = reader.int64() as bigint
-            continue
+            message.revision = reader.int64() as bigint;
+            continue;
           }
           case 2: {
             if (tag !== 16) {
-              break
+              break;
             }
 
-            message.physical = reader.bool()
-            continue
+            message.physical = reader.bool();
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<CompactionRequest>): CompactionRequest {
-    return CompactionRequest.fromPartial(base ?? {})
+    return CompactionRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<CompactionRequest>): CompactionRequest {
-    const message = createBaseCompactionRequest()
-    message.revision =
-      object.revision !== undefined && object.revision !== null ? BigInt(object.revision) : 0n
-    message.physical = object.physical ?? false
-    return message
+    const message = createBaseCompactionRequest();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.physical = object.physical ?? false;
+    return message;
   },
-}
+};
 
 function createBaseCompactionResponse(): CompactionResponse {
-  return { header: undefined }
+  return { header: undefined };
 }
 
 export const CompactionResponse: MessageFns<CompactionResponse> = {
   encode(message: CompactionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): CompactionResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseCompactionResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompactionResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<CompactionResponse>): CompactionResponse {
-    return CompactionResponse.fromPartial(base ?? {})
+    return CompactionResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<CompactionResponse>): CompactionResponse {
-    const message = createBaseCompactionResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    return message
+    const message = createBaseCompactionResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    return message;
   },
-}
+};
 
 function createBaseWatchRequest(): WatchRequest {
-  return { createRequest: undefined }
+  return { createRequest: undefined };
 }
 
 export const WatchRequest: MessageFns<WatchRequest> = {
   encode(message: WatchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.createRequest !== undefined) {
-      WatchCreateRequest.encode(message.createRequest, writer.uint32(10).fork()).join()
+      WatchCreateRequest.encode(message.createRequest, writer.uint32(10).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): WatchRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseWatchRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.createRequest = WatchCreateRequest.decode(reader, reader.uint32())
-            continue
+            message.createRequest = WatchCreateRequest.decode(reader, reader.uint32());
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<WatchRequest>): WatchRequest {
-    return WatchRequest.fromPartial(base ?? {})
+    return WatchRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<WatchRequest>): WatchRequest {
-    const message = createBaseWatchRequest()
-    message.createRequest =
-      object.createRequest !== undefined && object.createRequest !== null
-        ? WatchCreateRequest.fromPartial(object.createRequest)
-        : undefined
-    return message
+    const message = createBaseWatchRequest();
+    message.createRequest = (object.createRequest !== undefined && object.createRequest !== null)
+      ? WatchCreateRequest.fromPartial(object.createRequest)
+      : undefined;
+    return message;
   },
-}
+};
 
 function createBaseWatchCreateRequest(): WatchCreateRequest {
-  return {
-    key: Buffer.alloc(0),
-    rangeEnd: Buffer.alloc(0),
-    startRevision: 0n,
-    progressNotify: false,
-    fragment: false,
-  }
+  return { key: Buffer.alloc(0), rangeEnd: Buffer.alloc(0), startRevision: 0n, progressNotify: false, fragment: false };
 }
 
 export const WatchCreateRequest: MessageFns<WatchCreateRequest> = {
   encode(message: WatchCreateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
-      writer.uint32(10).bytes(message.key)
+      writer.uint32(10).bytes(message.key);
     }
     if (message.rangeEnd.length !== 0) {
-      writer.uint32(18).bytes(message.rangeEnd)
+      writer.uint32(18).bytes(message.rangeEnd);
     }
     if (message.startRevision !== 0n) {
       if (BigInt.asIntN(64, message.startRevision) !== message.startRevision) {
-        throw new globalThis.Error(
-          'value provided for field message.startRevision of type int64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.startRevision of type int64 too large");
       }
-      writer.uint32(24).int64(message.startRevision)
+      writer.uint32(24).int64(message.startRevision);
     }
     if (message.progressNotify !== false) {
-      writer.uint32(32).bool(message.progressNotify)
+      writer.uint32(32).bool(message.progressNotify);
     }
     if (message.fragment !== false) {
-      writer.uint32(64).bool(message.fragment)
+      writer.uint32(64).bool(message.fragment);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): WatchCreateRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseWatchCreateRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchCreateRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.key = Buffer.from(reader.bytes())
-            continue
+            message.key = Buffer.from(reader.bytes());
+            continue;
           }
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.rangeEnd = Buffer.from(reader.bytes())
-            continue
+            message.rangeEnd = Buffer.from(reader.bytes());
+            continue;
           }
           case 3: {
             if (tag !== 24) {
-              break
+              break;
             }
 
-            message.startRevision = reader.int64() as bigint
-            continue
+            message.startRevision = reader.int64() as bigint;
+            continue;
           }
           case 4: {
             if (tag !== 32) {
-              break
+              break;
             }
 
-            message.progressNotify = reader.bool()
-            continue
+            message.progressNotify = reader.bool();
+            continue;
           }
           case 8: {
             if (tag !== 64) {
-              break
+              break;
             }
 
-            message.fragment = reader.bool()
-            continue
+            message.fragment = reader.bool();
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<WatchCreateRequest>): WatchCreateRequest {
-    return WatchCreateRequest.fromPartial(base ?? {})
+    return WatchCreateRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<WatchCreateRequest>): WatchCreateRequest {
-    const message = createBaseWatchCreateRequest()
-    message.key = object.key ?? Buffer.alloc(0)
-    message.rangeEnd = object.rangeEnd ?? Buffer.alloc(0)
-    message.startRevision =
-      object.startRevision !== undefined && object.startRevision !== null
-        ? BigInt(object.startRevision)
-        : 0n
-    message.progressNotify = object.progressNotify ?? false
-    message.fragment = object.fragment ?? false
-    return message
+    const message = createBaseWatchCreateRequest();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.rangeEnd = object.rangeEnd ?? Buffer.alloc(0);
+    message.startRevision = (object.startRevision !== undefined && object.startRevision !== null)
+      ? BigInt(object.startRevision)
+      : 0n;
+    message.progressNotify = object.progressNotify ?? false;
+    message.fragment = object.fragment ?? false;
+    return message;
   },
-}
+};
 
 function createBaseWatchResponse(): WatchResponse {
   return {
@@ -1425,1931 +1384,1867 @@ function createBaseWatchResponse(): WatchResponse {
     created: false,
     canceled: false,
     compactRevision: 0n,
-    cancelReason: '',
+    cancelReason: "",
     fragment: false,
     events: [],
-  }
+  };
 }
 
 export const WatchResponse: MessageFns<WatchResponse> = {
   encode(message: WatchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
     if (message.created !== false) {
-      writer.uint32(24).bool(message.created)
+      writer.uint32(24).bool(message.created);
     }
     if (message.canceled !== false) {
-      writer.uint32(32).bool(message.canceled)
+      writer.uint32(32).bool(message.canceled);
     }
     if (message.compactRevision !== 0n) {
       if (BigInt.asIntN(64, message.compactRevision) !== message.compactRevision) {
-        throw new globalThis.Error(
-          'value provided for field message.compactRevision of type int64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.compactRevision of type int64 too large");
       }
-      writer.uint32(40).int64(message.compactRevision)
+      writer.uint32(40).int64(message.compactRevision);
     }
-    if (message.cancelReason !== '') {
-      writer.uint32(50).string(message.cancelReason)
+    if (message.cancelReason !== "") {
+      writer.uint32(50).string(message.cancelReason);
     }
     if (message.fragment !== false) {
-      writer.uint32(56).bool(message.fragment)
+      writer.uint32(56).bool(message.fragment);
     }
     for (const v of message.events) {
-      Event.encode(v!, writer.uint32(90).fork()).join()
+      Event.encode(v!, writer.uint32(90).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): WatchResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseWatchResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
           case 3: {
             if (tag !== 24) {
-              break
+              break;
             }
 
-            message.created = reader.bool()
-            continue
+            message.created = reader.bool();
+            continue;
           }
           case 4: {
             if (tag !== 32) {
-              break
+              break;
             }
 
-            message.canceled = reader.bool()
-            continue
+            message.canceled = reader.bool();
+            continue;
           }
           case 5: {
             if (tag !== 40) {
-              break
+              break;
             }
 
-            message.compactRevision = reader.int64() as bigint
-            continue
+            message.compactRevision = reader.int64() as bigint;
+            continue;
           }
           case 6: {
             if (tag !== 50) {
-              break
+              break;
             }
 
-            message.cancelReason = reader.string()
-            continue
+            message.cancelReason = reader.string();
+            continue;
           }
           case 7: {
             if (tag !== 56) {
-              break
+              break;
             }
 
-            message.fragment = reader.bool()
-            continue
+            message.fragment = reader.bool();
+            continue;
           }
           case 11: {
             if (tag !== 90) {
-              break
+              break;
             }
 
-            message.events.push(Event.decode(reader, reader.uint32()))
-            continue
+            message.events.push(Event.decode(reader, reader.uint32()));
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<WatchResponse>): WatchResponse {
-    return WatchResponse.fromPartial(base ?? {})
+    return WatchResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<WatchResponse>): WatchResponse {
-    const message = createBaseWatchResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    message.created = object.created ?? false
-    message.canceled = object.canceled ?? false
-    message.compactRevision =
-      object.compactRevision !== undefined && object.compactRevision !== null
-        ? BigInt(object.compactRevision)
-        : 0n
-    message.cancelReason = object.cancelReason ?? ''
-    message.fragment = object.fragment ?? false
-    message.events = object.events?.map((e) => Event.fromPartial(e)) || []
-    return message
+    const message = createBaseWatchResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.created = object.created ?? false;
+    message.canceled = object.canceled ?? false;
+    message.compactRevision = (object.compactRevision !== undefined && object.compactRevision !== null)
+      ? BigInt(object.compactRevision)
+      : 0n;
+    message.cancelReason = object.cancelReason ?? "";
+    message.fragment = object.fragment ?? false;
+    message.events = object.events?.map((e) => Event.fromPartial(e)) || [];
+    return message;
   },
-}
+};
 
 function createBaseEvent(): Event {
-  return { type: 0, kv: undefined }
+  return { type: 0, kv: undefined };
 }
 
 export const Event: MessageFns<Event> = {
   encode(message: Event, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.type !== 0) {
-      writer.uint32(8).int32(message.type)
+      writer.uint32(8).int32(message.type);
     }
     if (message.kv !== undefined) {
-      KeyValue.encode(message.kv, writer.uint32(18).fork()).join()
+      KeyValue.encode(message.kv, writer.uint32(18).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): Event {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseEvent()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEvent();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.type = reader.int32() as any
-            continue
+            message.type = reader.int32() as any;
+            continue;
           }
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.kv = KeyValue.decode(reader, reader.uint32())
-            continue
+            message.kv = KeyValue.decode(reader, reader.uint32());
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<Event>): Event {
-    return Event.fromPartial(base ?? {})
+    return Event.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<Event>): Event {
-    const message = createBaseEvent()
-    message.type = object.type ?? 0
-    message.kv =
-      object.kv !== undefined && object.kv !== null ? KeyValue.fromPartial(object.kv) : undefined
-    return message
+    const message = createBaseEvent();
+    message.type = object.type ?? 0;
+    message.kv = (object.kv !== undefined && object.kv !== null) ? KeyValue.fromPartial(object.kv) : undefined;
+    return message;
   },
-}
+};
 
 function createBaseLeaseGrantRequest(): LeaseGrantRequest {
-  return { TTL: 0n }
+  return { TTL: 0n };
 }
 
 export const LeaseGrantRequest: MessageFns<LeaseGrantRequest> = {
   encode(message: LeaseGrantRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.TTL !== 0n) {
       if (BigInt.asIntN(64, message.TTL) !== message.TTL) {
-        throw new globalThis.Error('value provided for field message.TTL of type int64 too large')
+        throw new globalThis.Error("value provided for field message.TTL of type int64 too large");
       }
-      writer.uint32(8).int64(message.TTL)
+      writer.uint32(8).int64(message.TTL);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseGrantRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseLeaseGrantRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseGrantRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.TTL = reader.int64() as bigint
-            continue
+            message.TTL = reader.int64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<LeaseGrantRequest>): LeaseGrantRequest {
-    return LeaseGrantRequest.fromPartial(base ?? {})
+    return LeaseGrantRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<LeaseGrantRequest>): LeaseGrantRequest {
-    const message = createBaseLeaseGrantRequest()
-    message.TTL = object.TTL !== undefined && object.TTL !== null ? BigInt(object.TTL) : 0n
-    return message
+    const message = createBaseLeaseGrantRequest();
+    message.TTL = (object.TTL !== undefined && object.TTL !== null) ? BigInt(object.TTL) : 0n;
+    return message;
   },
-}
+};
 
 function createBaseLeaseGrantResponse(): LeaseGrantResponse {
-  return { header: undefined, ID: 0n }
+  return { header: undefined, ID: 0n };
 }
 
 export const LeaseGrantResponse: MessageFns<LeaseGrantResponse> = {
   encode(message: LeaseGrantResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
     if (message.ID !== 0n) {
       if (BigInt.asIntN(64, message.ID) !== message.ID) {
-        throw new globalThis.Error('value provided for field message.ID of type int64 too large')
+        throw new globalThis.Error("value provided for field message.ID of type int64 too large");
       }
-      writer.uint32(16).int64(message.ID)
+      writer.uint32(16).int64(message.ID);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseGrantResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseLeaseGrantResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseGrantResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
           case 2: {
             if (tag !== 16) {
-              break
+              break;
             }
 
-            message.ID = reader.int64() as bigint
-            continue
+            message.ID = reader.int64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<LeaseGrantResponse>): LeaseGrantResponse {
-    return LeaseGrantResponse.fromPartial(base ?? {})
+    return LeaseGrantResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<LeaseGrantResponse>): LeaseGrantResponse {
-    const message = createBaseLeaseGrantResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    message.ID = object.ID !== undefined && object.ID !== null ? BigInt(object.ID) : 0n
-    return message
+    const message = createBaseLeaseGrantResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.ID = (object.ID !== undefined && object.ID !== null) ? BigInt(object.ID) : 0n;
+    return message;
   },
-}
+};
 
 function createBaseLeaseRevokeRequest(): LeaseRevokeRequest {
-  return { ID: 0n }
+  return { ID: 0n };
 }
 
 export const LeaseRevokeRequest: MessageFns<LeaseRevokeRequest> = {
   encode(message: LeaseRevokeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asIntN(64, message.ID) !== message.ID) {
-        throw new globalThis.Error('value provided for field message.ID of type int64 too large')
+        throw new globalThis.Error("value provided for field message.ID of type int64 too large");
       }
-      writer.uint32(8).int64(message.ID)
+      writer.uint32(8).int64(message.ID);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseRevokeRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseLeaseRevokeRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseRevokeRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.ID = reader.int64() as bigint
-            continue
+            message.ID = reader.int64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<LeaseRevokeRequest>): LeaseRevokeRequest {
-    return LeaseRevokeRequest.fromPartial(base ?? {})
+    return LeaseRevokeRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<LeaseRevokeRequest>): LeaseRevokeRequest {
-    const message = createBaseLeaseRevokeRequest()
-    message.ID = object.ID !== undefined && object.ID !== null ? BigInt(object.ID) : 0n
-    return message
+    const message = createBaseLeaseRevokeRequest();
+    message.ID = (object.ID !== undefined && object.ID !== null) ? BigInt(object.ID) : 0n;
+    return message;
   },
-}
+};
 
 function createBaseLeaseRevokeResponse(): LeaseRevokeResponse {
-  return { header: undefined }
+  return { header: undefined };
 }
 
 export const LeaseRevokeResponse: MessageFns<LeaseRevokeResponse> = {
   encode(message: LeaseRevokeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseRevokeResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseLeaseRevokeResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseRevokeResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<LeaseRevokeResponse>): LeaseRevokeResponse {
-    return LeaseRevokeResponse.fromPartial(base ?? {})
+    return LeaseRevokeResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<LeaseRevokeResponse>): LeaseRevokeResponse {
-    const message = createBaseLeaseRevokeResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    return message
+    const message = createBaseLeaseRevokeResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    return message;
   },
-}
+};
 
 function createBaseLeaseKeepAliveRequest(): LeaseKeepAliveRequest {
-  return { ID: 0n }
+  return { ID: 0n };
 }
 
 export const LeaseKeepAliveRequest: MessageFns<LeaseKeepAliveRequest> = {
   encode(message: LeaseKeepAliveRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asIntN(64, message.ID) !== message.ID) {
-        throw new globalThis.Error('value provided for field message.ID of type int64 too large')
+        throw new globalThis.Error("value provided for field message.ID of type int64 too large");
       }
-      writer.uint32(8).int64(message.ID)
+      writer.uint32(8).int64(message.ID);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseKeepAliveRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseLeaseKeepAliveRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseKeepAliveRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.ID = reader.int64() as bigint
-            continue
+            message.ID = reader.int64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<LeaseKeepAliveRequest>): LeaseKeepAliveRequest {
-    return LeaseKeepAliveRequest.fromPartial(base ?? {})
+    return LeaseKeepAliveRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<LeaseKeepAliveRequest>): LeaseKeepAliveRequest {
-    const message = createBaseLeaseKeepAliveRequest()
-    message.ID = object.ID !== undefined && object.ID !== null ? BigInt(object.ID) : 0n
-    return message
+    const message = createBaseLeaseKeepAliveRequest();
+    message.ID = (object.ID !== undefined && object.ID !== null) ? BigInt(object.ID) : 0n;
+    return message;
   },
-}
+};
 
 function createBaseLeaseKeepAliveResponse(): LeaseKeepAliveResponse {
-  return { header: undefined, ID: 0n, TTL: 0n }
+  return { header: undefined, ID: 0n, TTL: 0n };
 }
 
 export const LeaseKeepAliveResponse: MessageFns<LeaseKeepAliveResponse> = {
   encode(message: LeaseKeepAliveResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
     if (message.ID !== 0n) {
       if (BigInt.asIntN(64, message.ID) !== message.ID) {
-        throw new globalThis.Error('value provided for field message.ID of type int64 too large')
+        throw new globalThis.Error("value provided for field message.ID of type int64 too large");
       }
-      writer.uint32(16).int64(message.ID)
+      writer.uint32(16).int64(message.ID);
     }
     if (message.TTL !== 0n) {
       if (BigInt.asIntN(64, message.TTL) !== message.TTL) {
-        throw new globalThis.Error('value provided for field message.TTL of type int64 too large')
+        throw new globalThis.Error("value provided for field message.TTL of type int64 too large");
       }
-      writer.uint32(24).int64(message.TTL)
+      writer.uint32(24).int64(message.TTL);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): LeaseKeepAliveResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseLeaseKeepAliveResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseKeepAliveResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
           case 2: {
             if (tag !== 16) {
-              break
+              break;
             }
 
-            message.ID = reader.int64() as bigint
-            continue
+            message.ID = reader.int64() as bigint;
+            continue;
           }
           case 3: {
             if (tag !== 24) {
-              break
+              break;
             }
 
-            message.TTL = reader.int64() as bigint
-            continue
+            message.TTL = reader.int64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<LeaseKeepAliveResponse>): LeaseKeepAliveResponse {
-    return LeaseKeepAliveResponse.fromPartial(base ?? {})
+    return LeaseKeepAliveResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<LeaseKeepAliveResponse>): LeaseKeepAliveResponse {
-    const message = createBaseLeaseKeepAliveResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    message.ID = object.ID !== undefined && object.ID !== null ? BigInt(object.ID) : 0n
-    message.TTL = object.TTL !== undefined && object.TTL !== null ? BigInt(object.TTL) : 0n
-    return message
+    const message = createBaseLeaseKeepAliveResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.ID = (object.ID !== undefined && object.ID !== null) ? BigInt(object.ID) : 0n;
+    message.TTL = (object.TTL !== undefined && object.TTL !== null) ? BigInt(object.TTL) : 0n;
+    return message;
   },
-}
+};
 
 function createBaseMember(): Member {
-  return { ID: 0n, name: '', peerURLs: [], clientURLs: [], isLearner: false }
+  return { ID: 0n, name: "", peerURLs: [], clientURLs: [], isLearner: false };
 }
 
 export const Member: MessageFns<Member> = {
   encode(message: Member, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asUintN(64, message.ID) !== message.ID) {
-        throw new globalThis.Error('value provided for field message.ID of type uint64 too large')
+        throw new globalThis.Error("value provided for field message.ID of type uint64 too large");
       }
-      writer.uint32(8).uint64(message.ID)
+      writer.uint32(8).uint64(message.ID);
     }
-    if (message.name !== '') {
-      writer.uint32(18).string(message.name)
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
     }
     for (const v of message.peerURLs) {
-      writer.uint32(26).string(v!)
+      writer.uint32(26).string(v!);
     }
     for (const v of message.clientURLs) {
-      writer.uint32(34).string(v!)
+      writer.uint32(34).string(v!);
     }
     if (message.isLearner !== false) {
-      writer.uint32(40).bool(message.isLearner)
+      writer.uint32(40).bool(message.isLearner);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): Member {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseMember()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMember();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.ID = reader.uint64() as bigint
-            continue
+            message.ID = reader.uint64() as bigint;
+            continue;
           }
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.name = reader.string()
-            continue
+            message.name = reader.string();
+            continue;
           }
           case 3: {
             if (tag !== 26) {
-              break
+              break;
             }
 
-            message.peerURLs.push(reader.string())
-            continue
+            message.peerURLs.push(reader.string());
+            continue;
           }
           case 4: {
             if (tag !== 34) {
-              break
+              break;
             }
 
-            message.clientURLs.push(reader.string())
-            continue
+            message.clientURLs.push(reader.string());
+            continue;
           }
           case 5: {
             if (tag !== 40) {
-              break
+              break;
             }
 
-            message.isLearner = reader.bool()
-            continue
+            message.isLearner = reader.bool();
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<Member>): Member {
-    return Member.fromPartial(base ?? {})
+    return Member.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<Member>): Member {
-    const message = createBaseMember()
-    message.ID = object.ID !== undefined && object.ID !== null ? BigInt(object.ID) : 0n
-    message.name = object.name ?? ''
-    message.peerURLs = object.peerURLs?.map((e) => e) || []
-    message.clientURLs = object.clientURLs?.map((e) => e) || []
-    message.isLearner = object.isLearner ?? false
-    return message
+    const message = createBaseMember();
+    message.ID = (object.ID !== undefined && object.ID !== null) ? BigInt(object.ID) : 0n;
+    message.name = object.name ?? "";
+    message.peerURLs = object.peerURLs?.map((e) => e) || [];
+    message.clientURLs = object.clientURLs?.map((e) => e) || [];
+    message.isLearner = object.isLearner ?? false;
+    return message;
   },
-}
+};
 
 function createBaseMemberAddRequest(): MemberAddRequest {
-  return { peerURLs: [], isLearner: false }
+  return { peerURLs: [], isLearner: false };
 }
 
 export const MemberAddRequest: MessageFns<MemberAddRequest> = {
   encode(message: MemberAddRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.peerURLs) {
-      writer.uint32(10).string(v!)
+      writer.uint32(10).string(v!);
     }
     if (message.isLearner !== false) {
-      writer.uint32(16).bool(message.isLearner)
+      writer.uint32(16).bool(message.isLearner);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberAddRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseMemberAddRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberAddRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.peerURLs.push(reader.string())
-            continue
+            message.peerURLs.push(reader.string());
+            continue;
           }
           case 2: {
             if (tag !== 16) {
-              break
+              break;
             }
 
-            message.isLearner = reader.bool()
-            continue
+            message.isLearner = reader.bool();
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<MemberAddRequest>): MemberAddRequest {
-    return MemberAddRequest.fromPartial(base ?? {})
+    return MemberAddRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<MemberAddRequest>): MemberAddRequest {
-    const message = createBaseMemberAddRequest()
-    message.peerURLs = object.peerURLs?.map((e) => e) || []
-    message.isLearner = object.isLearner ?? false
-    return message
+    const message = createBaseMemberAddRequest();
+    message.peerURLs = object.peerURLs?.map((e) => e) || [];
+    message.isLearner = object.isLearner ?? false;
+    return message;
   },
-}
+};
 
 function createBaseMemberAddResponse(): MemberAddResponse {
-  return { header: undefined, member: undefined, members: [] }
+  return { header: undefined, member: undefined, members: [] };
 }
 
 export const MemberAddResponse: MessageFns<MemberAddResponse> = {
   encode(message: MemberAddResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
     if (message.member !== undefined) {
-      Member.encode(message.member, writer.uint32(18).fork()).join()
+      Member.encode(message.member, writer.uint32(18).fork()).join();
     }
     for (const v of message.members) {
-      Member.encode(v!, writer.uint32(26).fork()).join()
+      Member.encode(v!, writer.uint32(26).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberAddResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseMemberAddResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberAddResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.member = Member.decode(reader, reader.uint32())
-            continue
+            message.member = Member.decode(reader, reader.uint32());
+            continue;
           }
           case 3: {
             if (tag !== 26) {
-              break
+              break;
             }
 
-            message.members.push(Member.decode(reader, reader.uint32()))
-            continue
+            message.members.push(Member.decode(reader, reader.uint32()));
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<MemberAddResponse>): MemberAddResponse {
-    return MemberAddResponse.fromPartial(base ?? {})
+    return MemberAddResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<MemberAddResponse>): MemberAddResponse {
-    const message = createBaseMemberAddResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    message.member =
-      object.member !== undefined && object.member !== null
-        ? Member.fromPartial(object.member)
-        : undefined
-    message.members = object.members?.map((e) => Member.fromPartial(e)) || []
-    return message
+    const message = createBaseMemberAddResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.member = (object.member !== undefined && object.member !== null)
+      ? Member.fromPartial(object.member)
+      : undefined;
+    message.members = object.members?.map((e) => Member.fromPartial(e)) || [];
+    return message;
   },
-}
+};
 
 function createBaseMemberRemoveRequest(): MemberRemoveRequest {
-  return { ID: 0n }
+  return { ID: 0n };
 }
 
 export const MemberRemoveRequest: MessageFns<MemberRemoveRequest> = {
   encode(message: MemberRemoveRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asUintN(64, message.ID) !== message.ID) {
-        throw new globalThis.Error('value provided for field message.ID of type uint64 too large')
+        throw new globalThis.Error("value provided for field message.ID of type uint64 too large");
       }
-      writer.uint32(8).uint64(message.ID)
+      writer.uint32(8).uint64(message.ID);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberRemoveRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseMemberRemoveRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberRemoveRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.ID = reader.uint64() as bigint
-            continue
+            message.ID = reader.uint64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<MemberRemoveRequest>): MemberRemoveRequest {
-    return MemberRemoveRequest.fromPartial(base ?? {})
+    return MemberRemoveRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<MemberRemoveRequest>): MemberRemoveRequest {
-    const message = createBaseMemberRemoveRequest()
-    message.ID = object.ID !== undefined && object.ID !== null ? BigInt(object.ID) : 0n
-    return message
+    const message = createBaseMemberRemoveRequest();
+    message.ID = (object.ID !== undefined && object.ID !== null) ? BigInt(object.ID) : 0n;
+    return message;
   },
-}
+};
 
 function createBaseMemberRemoveResponse(): MemberRemoveResponse {
-  return { header: undefined }
+  return { header: undefined };
 }
 
 export const MemberRemoveResponse: MessageFns<MemberRemoveResponse> = {
   encode(message: MemberRemoveResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberRemoveResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseMemberRemoveResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberRemoveResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<MemberRemoveResponse>): MemberRemoveResponse {
-    return MemberRemoveResponse.fromPartial(base ?? {})
+    return MemberRemoveResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<MemberRemoveResponse>): MemberRemoveResponse {
-    const message = createBaseMemberRemoveResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    return message
+    const message = createBaseMemberRemoveResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    return message;
   },
-}
+};
 
 function createBaseMemberListRequest(): MemberListRequest {
-  return {}
+  return {};
 }
 
 export const MemberListRequest: MessageFns<MemberListRequest> = {
   encode(_: MemberListRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberListRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseMemberListRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberListRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<MemberListRequest>): MemberListRequest {
-    return MemberListRequest.fromPartial(base ?? {})
+    return MemberListRequest.fromPartial(base ?? {});
   },
   fromPartial(_: DeepPartial<MemberListRequest>): MemberListRequest {
-    const message = createBaseMemberListRequest()
-    return message
+    const message = createBaseMemberListRequest();
+    return message;
   },
-}
+};
 
 function createBaseMemberListResponse(): MemberListResponse {
-  return { header: undefined, members: [] }
+  return { header: undefined, members: [] };
 }
 
 export const MemberListResponse: MessageFns<MemberListResponse> = {
   encode(message: MemberListResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
     for (const v of message.members) {
-      Member.encode(v!, writer.uint32(18).fork()).join()
+      Member.encode(v!, writer.uint32(18).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberListResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseMemberListResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberListResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.members.push(Member.decode(reader, reader.uint32()))
-            continue
+            message.members.push(Member.decode(reader, reader.uint32()));
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<MemberListResponse>): MemberListResponse {
-    return MemberListResponse.fromPartial(base ?? {})
+    return MemberListResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<MemberListResponse>): MemberListResponse {
-    const message = createBaseMemberListResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    message.members = object.members?.map((e) => Member.fromPartial(e)) || []
-    return message
+    const message = createBaseMemberListResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.members = object.members?.map((e) => Member.fromPartial(e)) || [];
+    return message;
   },
-}
+};
 
 function createBaseMemberPromoteRequest(): MemberPromoteRequest {
-  return { ID: 0n }
+  return { ID: 0n };
 }
 
 export const MemberPromoteRequest: MessageFns<MemberPromoteRequest> = {
   encode(message: MemberPromoteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asUintN(64, message.ID) !== message.ID) {
-        throw new globalThis.Error('value provided for field message.ID of type uint64 too large')
+        throw new globalThis.Error("value provided for field message.ID of type uint64 too large");
       }
-      writer.uint32(8).uint64(message.ID)
+      writer.uint32(8).uint64(message.ID);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberPromoteRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseMemberPromoteRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberPromoteRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.ID = reader.uint64() as bigint
-            continue
+            message.ID = reader.uint64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<MemberPromoteRequest>): MemberPromoteRequest {
-    return MemberPromoteRequest.fromPartial(base ?? {})
+    return MemberPromoteRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<MemberPromoteRequest>): MemberPromoteRequest {
-    const message = createBaseMemberPromoteRequest()
-    message.ID = object.ID !== undefined && object.ID !== null ? BigInt(object.ID) : 0n
-    return message
+    const message = createBaseMemberPromoteRequest();
+    message.ID = (object.ID !== undefined && object.ID !== null) ? BigInt(object.ID) : 0n;
+    return message;
   },
-}
+};
 
 function createBaseMemberPromoteResponse(): MemberPromoteResponse {
-  return { header: undefined }
+  return { header: undefined };
 }
 
 export const MemberPromoteResponse: MessageFns<MemberPromoteResponse> = {
   encode(message: MemberPromoteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): MemberPromoteResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseMemberPromoteResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberPromoteResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<MemberPromoteResponse>): MemberPromoteResponse {
-    return MemberPromoteResponse.fromPartial(base ?? {})
+    return MemberPromoteResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<MemberPromoteResponse>): MemberPromoteResponse {
-    const message = createBaseMemberPromoteResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    return message
+    const message = createBaseMemberPromoteResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    return message;
   },
-}
+};
 
 function createBaseAlarmRequest(): AlarmRequest {
-  return { action: 0, memberID: 0n, alarm: 0 }
+  return { action: 0, memberID: 0n, alarm: 0 };
 }
 
 export const AlarmRequest: MessageFns<AlarmRequest> = {
   encode(message: AlarmRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.action !== 0) {
-      writer.uint32(8).int32(message.action)
+      writer.uint32(8).int32(message.action);
     }
     if (message.memberID !== 0n) {
       if (BigInt.asUintN(64, message.memberID) !== message.memberID) {
-        throw new globalThis.Error(
-          'value provided for field message.memberID of type uint64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.memberID of type uint64 too large");
       }
-      writer.uint32(16).uint64(message.memberID)
+      writer.uint32(16).uint64(message.memberID);
     }
     if (message.alarm !== 0) {
-      writer.uint32(24).int32(message.alarm)
+      writer.uint32(24).int32(message.alarm);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): AlarmRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseAlarmRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAlarmRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.action = reader.int32() as any
-            continue
+            message.action = reader.int32() as any;
+            continue;
           }
           case 2: {
             if (tag !== 16) {
-              break
+              break;
             }
 
-            message.memberID = reader.uint64() as bigint
-            continue
+            message.memberID = reader.uint64() as bigint;
+            continue;
           }
           case 3: {
             if (tag !== 24) {
-              break
+              break;
             }
 
-            message.alarm = reader.int32() as any
-            continue
+            message.alarm = reader.int32() as any;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<AlarmRequest>): AlarmRequest {
-    return AlarmRequest.fromPartial(base ?? {})
+    return AlarmRequest.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<AlarmRequest>): AlarmRequest {
-    const message = createBaseAlarmRequest()
-    message.action = object.action ?? 0
-    message.memberID =
-      object.memberID !== undefined && object.memberID !== null ? BigInt(object.memberID) : 0n
-    message.alarm = object.alarm ?? 0
-    return message
+    const message = createBaseAlarmRequest();
+    message.action = object.action ?? 0;
+    message.memberID = (object.memberID !== undefined && object.memberID !== null) ? BigInt(object.memberID) : 0n;
+    message.alarm = object.alarm ?? 0;
+    return message;
   },
-}
+};
 
 function createBaseAlarmMember(): AlarmMember {
-  return { memberID: 0n, alarm: 0 }
+  return { memberID: 0n, alarm: 0 };
 }
 
 export const AlarmMember: MessageFns<AlarmMember> = {
   encode(message: AlarmMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.memberID !== 0n) {
       if (BigInt.asUintN(64, message.memberID) !== message.memberID) {
-        throw new globalThis.Error(
-          'value provided for field message.memberID of type uint64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.memberID of type uint64 too large");
       }
-      writer.uint32(8).uint64(message.memberID)
+      writer.uint32(8).uint64(message.memberID);
     }
     if (message.alarm !== 0) {
-      writer.uint32(16).int32(message.alarm)
+      writer.uint32(16).int32(message.alarm);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): AlarmMember {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseAlarmMember()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAlarmMember();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
-              break
+              break;
             }
 
-            message.memberID = reader.uint64() as bigint
-            continue
+            message.memberID = reader.uint64() as bigint;
+            continue;
           }
           case 2: {
             if (tag !== 16) {
-              break
+              break;
             }
 
-            message.alarm = reader.int32() as any
-            continue
+            message.alarm = reader.int32() as any;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<AlarmMember>): AlarmMember {
-    return AlarmMember.fromPartial(base ?? {})
+    return AlarmMember.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<AlarmMember>): AlarmMember {
-    const message = createBaseAlarmMember()
-    message.memberID =
-      object.memberID !== undefined && object.memberID !== null ? BigInt(object.memberID) : 0n
-    message.alarm = object.alarm ?? 0
-    return message
+    const message = createBaseAlarmMember();
+    message.memberID = (object.memberID !== undefined && object.memberID !== null) ? BigInt(object.memberID) : 0n;
+    message.alarm = object.alarm ?? 0;
+    return message;
   },
-}
+};
 
 function createBaseAlarmResponse(): AlarmResponse {
-  return { header: undefined, alarms: [] }
+  return { header: undefined, alarms: [] };
 }
 
 export const AlarmResponse: MessageFns<AlarmResponse> = {
   encode(message: AlarmResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
     for (const v of message.alarms) {
-      AlarmMember.encode(v!, writer.uint32(18).fork()).join()
+      AlarmMember.encode(v!, writer.uint32(18).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): AlarmResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseAlarmResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAlarmResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.alarms.push(AlarmMember.decode(reader, reader.uint32()))
-            continue
+            message.alarms.push(AlarmMember.decode(reader, reader.uint32()));
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<AlarmResponse>): AlarmResponse {
-    return AlarmResponse.fromPartial(base ?? {})
+    return AlarmResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<AlarmResponse>): AlarmResponse {
-    const message = createBaseAlarmResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    message.alarms = object.alarms?.map((e) => AlarmMember.fromPartial(e)) || []
-    return message
+    const message = createBaseAlarmResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.alarms = object.alarms?.map((e) => AlarmMember.fromPartial(e)) || [];
+    return message;
   },
-}
+};
 
 function createBaseStatusRequest(): StatusRequest {
-  return {}
+  return {};
 }
 
 export const StatusRequest: MessageFns<StatusRequest> = {
   encode(_: StatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): StatusRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseStatusRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatusRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<StatusRequest>): StatusRequest {
-    return StatusRequest.fromPartial(base ?? {})
+    return StatusRequest.fromPartial(base ?? {});
   },
   fromPartial(_: DeepPartial<StatusRequest>): StatusRequest {
-    const message = createBaseStatusRequest()
-    return message
+    const message = createBaseStatusRequest();
+    return message;
   },
-}
+};
 
 function createBaseStatusResponse(): StatusResponse {
-  return { header: undefined, version: '', dbSize: 0n, leader: 0n, dbSizeInUse: 0n }
+  return { header: undefined, version: "", dbSize: 0n, leader: 0n, dbSizeInUse: 0n };
 }
 
 export const StatusResponse: MessageFns<StatusResponse> = {
   encode(message: StatusResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
-    if (message.version !== '') {
-      writer.uint32(18).string(message.version)
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
     }
     if (message.dbSize !== 0n) {
       if (BigInt.asIntN(64, message.dbSize) !== message.dbSize) {
-        throw new globalThis.Error(
-          'value provided for field message.dbSize of type int64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.dbSize of type int64 too large");
       }
-      writer.uint32(24).int64(message.dbSize)
+      writer.uint32(24).int64(message.dbSize);
     }
     if (message.leader !== 0n) {
       if (BigInt.asUintN(64, message.leader) !== message.leader) {
-        throw new globalThis.Error(
-          'value provided for field message.leader of type uint64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.leader of type uint64 too large");
       }
-      writer.uint32(32).uint64(message.leader)
+      writer.uint32(32).uint64(message.leader);
     }
     if (message.dbSizeInUse !== 0n) {
       if (BigInt.asIntN(64, message.dbSizeInUse) !== message.dbSizeInUse) {
-        throw new globalThis.Error(
-          'value provided for field message.dbSizeInUse of type int64 too large',
-        )
+        throw new globalThis.Error("value provided for field message.dbSizeInUse of type int64 too large");
       }
-      writer.uint32(72).int64(message.dbSizeInUse)
+      writer.uint32(72).int64(message.dbSizeInUse);
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): StatusResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseStatusResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatusResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
           case 2: {
             if (tag !== 18) {
-              break
+              break;
             }
 
-            message.version = reader.string()
-            continue
+            message.version = reader.string();
+            continue;
           }
           case 3: {
             if (tag !== 24) {
-              break
+              break;
             }
 
-            message.dbSize = reader.int64() as bigint
-            continue
+            message.dbSize = reader.int64() as bigint;
+            continue;
           }
           case 4: {
             if (tag !== 32) {
-              break
+              break;
             }
 
-            message.leader = reader.uint64() as bigint
-            continue
+            message.leader = reader.uint64() as bigint;
+            continue;
           }
           case 9: {
             if (tag !== 72) {
-              break
+              break;
             }
 
-            message.dbSizeInUse = reader.int64() as bigint
-            continue
+            message.dbSizeInUse = reader.int64() as bigint;
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<StatusResponse>): StatusResponse {
-    return StatusResponse.fromPartial(base ?? {})
+    return StatusResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<StatusResponse>): StatusResponse {
-    const message = createBaseStatusResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    message.version = object.version ?? ''
-    message.dbSize =
-      object.dbSize !== undefined && object.dbSize !== null ? BigInt(object.dbSize) : 0n
-    message.leader =
-      object.leader !== undefined && object.leader !== null ? BigInt(object.leader) : 0n
-    message.dbSizeInUse =
-      object.dbSizeInUse !== undefined && object.dbSizeInUse !== null
-        ? BigInt(object.dbSizeInUse)
-        : 0n
-    return message
+    const message = createBaseStatusResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    message.version = object.version ?? "";
+    message.dbSize = (object.dbSize !== undefined && object.dbSize !== null) ? BigInt(object.dbSize) : 0n;
+    message.leader = (object.leader !== undefined && object.leader !== null) ? BigInt(object.leader) : 0n;
+    message.dbSizeInUse = (object.dbSizeInUse !== undefined && object.dbSizeInUse !== null)
+      ? BigInt(object.dbSizeInUse)
+      : 0n;
+    return message;
   },
-}
+};
 
 function createBaseDefragmentRequest(): DefragmentRequest {
-  return {}
+  return {};
 }
 
 export const DefragmentRequest: MessageFns<DefragmentRequest> = {
   encode(_: DefragmentRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): DefragmentRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseDefragmentRequest()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDefragmentRequest();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<DefragmentRequest>): DefragmentRequest {
-    return DefragmentRequest.fromPartial(base ?? {})
+    return DefragmentRequest.fromPartial(base ?? {});
   },
   fromPartial(_: DeepPartial<DefragmentRequest>): DefragmentRequest {
-    const message = createBaseDefragmentRequest()
-    return message
+    const message = createBaseDefragmentRequest();
+    return message;
   },
-}
+};
 
 function createBaseDefragmentResponse(): DefragmentResponse {
-  return { header: undefined }
+  return { header: undefined };
 }
 
 export const DefragmentResponse: MessageFns<DefragmentResponse> = {
   encode(message: DefragmentResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
-      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join()
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
     }
-    return writer
+    return writer;
   },
 
   decode(input: BinaryReader | Uint8Array, length?: number): DefragmentResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input)
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error('protobuf decode recursion limit exceeded')
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
     }
-    ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
-      const end = length === undefined ? reader.len : reader.pos + length
-      const message = createBaseDefragmentResponse()
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDefragmentResponse();
       while (reader.pos < end) {
-        const tag = reader.uint32()
+        const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break
+              break;
             }
 
-            message.header = ResponseHeader.decode(reader, reader.uint32())
-            continue
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break
+          break;
         }
-        reader.skip(tag & 7)
+        reader.skip(tag & 7);
       }
-      return message
+      return message;
     } finally {
-      ;(reader as any).__tsProtoDecodeDepth = previousRecursionDepth
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
 
   create(base?: DeepPartial<DefragmentResponse>): DefragmentResponse {
-    return DefragmentResponse.fromPartial(base ?? {})
+    return DefragmentResponse.fromPartial(base ?? {});
   },
   fromPartial(object: DeepPartial<DefragmentResponse>): DefragmentResponse {
-    const message = createBaseDefragmentResponse()
-    message.header =
-      object.header !== undefined && object.header !== null
-        ? ResponseHeader.fromPartial(object.header)
-        : undefined
-    return message
+    const message = createBaseDefragmentResponse();
+    message.header = (object.header !== undefined && object.header !== null)
+      ? ResponseHeader.fromPartial(object.header)
+      : undefined;
+    return message;
   },
-}
+};
 
-export type KVService = typeof KVService
+export type KVService = typeof KVService;
 export const KVService = {
   range: {
-    path: '/etcdserverpb.KV/Range' as const,
+    path: "/etcdserverpb.KV/Range" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: RangeRequest): Buffer =>
-      Buffer.from(RangeRequest.encode(value).finish()),
+    requestSerialize: (value: RangeRequest): Buffer => Buffer.from(RangeRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): RangeRequest => RangeRequest.decode(value),
-    responseSerialize: (value: RangeResponse): Buffer =>
-      Buffer.from(RangeResponse.encode(value).finish()),
+    responseSerialize: (value: RangeResponse): Buffer => Buffer.from(RangeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RangeResponse => RangeResponse.decode(value),
   },
   txn: {
-    path: '/etcdserverpb.KV/Txn' as const,
+    path: "/etcdserverpb.KV/Txn" as const,
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: TxnRequest): Buffer => Buffer.from(TxnRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): TxnRequest => TxnRequest.decode(value),
-    responseSerialize: (value: TxnResponse): Buffer =>
-      Buffer.from(TxnResponse.encode(value).finish()),
+    responseSerialize: (value: TxnResponse): Buffer => Buffer.from(TxnResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TxnResponse => TxnResponse.decode(value),
   },
   compact: {
-    path: '/etcdserverpb.KV/Compact' as const,
+    path: "/etcdserverpb.KV/Compact" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: CompactionRequest): Buffer =>
-      Buffer.from(CompactionRequest.encode(value).finish()),
+    requestSerialize: (value: CompactionRequest): Buffer => Buffer.from(CompactionRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): CompactionRequest => CompactionRequest.decode(value),
-    responseSerialize: (value: CompactionResponse): Buffer =>
-      Buffer.from(CompactionResponse.encode(value).finish()),
+    responseSerialize: (value: CompactionResponse): Buffer => Buffer.from(CompactionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CompactionResponse => CompactionResponse.decode(value),
   },
-} as const
+} as const;
 
 export interface KVServer extends UntypedServiceImplementation {
-  range: handleUnaryCall<RangeRequest, RangeResponse>
-  txn: handleUnaryCall<TxnRequest, TxnResponse>
-  compact: handleUnaryCall<CompactionRequest, CompactionResponse>
+  range: handleUnaryCall<RangeRequest, RangeResponse>;
+  txn: handleUnaryCall<TxnRequest, TxnResponse>;
+  compact: handleUnaryCall<CompactionRequest, CompactionResponse>;
 }
 
-export type WatchService = typeof WatchService
+export type WatchService = typeof WatchService;
 export const WatchService = {
   watch: {
-    path: '/etcdserverpb.Watch/Watch' as const,
+    path: "/etcdserverpb.Watch/Watch" as const,
     requestStream: true as const,
     responseStream: true as const,
-    requestSerialize: (value: WatchRequest): Buffer =>
-      Buffer.from(WatchRequest.encode(value).finish()),
+    requestSerialize: (value: WatchRequest): Buffer => Buffer.from(WatchRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): WatchRequest => WatchRequest.decode(value),
-    responseSerialize: (value: WatchResponse): Buffer =>
-      Buffer.from(WatchResponse.encode(value).finish()),
+    responseSerialize: (value: WatchResponse): Buffer => Buffer.from(WatchResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchResponse => WatchResponse.decode(value),
   },
-} as const
+} as const;
 
 export interface WatchServer extends UntypedServiceImplementation {
-  watch: handleBidiStreamingCall<WatchRequest, WatchResponse>
+  watch: handleBidiStreamingCall<WatchRequest, WatchResponse>;
 }
 
-export type LeaseService = typeof LeaseService
+export type LeaseService = typeof LeaseService;
 export const LeaseService = {
   leaseGrant: {
-    path: '/etcdserverpb.Lease/LeaseGrant' as const,
+    path: "/etcdserverpb.Lease/LeaseGrant" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: LeaseGrantRequest): Buffer =>
-      Buffer.from(LeaseGrantRequest.encode(value).finish()),
+    requestSerialize: (value: LeaseGrantRequest): Buffer => Buffer.from(LeaseGrantRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): LeaseGrantRequest => LeaseGrantRequest.decode(value),
-    responseSerialize: (value: LeaseGrantResponse): Buffer =>
-      Buffer.from(LeaseGrantResponse.encode(value).finish()),
+    responseSerialize: (value: LeaseGrantResponse): Buffer => Buffer.from(LeaseGrantResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LeaseGrantResponse => LeaseGrantResponse.decode(value),
   },
   leaseRevoke: {
-    path: '/etcdserverpb.Lease/LeaseRevoke' as const,
+    path: "/etcdserverpb.Lease/LeaseRevoke" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: LeaseRevokeRequest): Buffer =>
-      Buffer.from(LeaseRevokeRequest.encode(value).finish()),
+    requestSerialize: (value: LeaseRevokeRequest): Buffer => Buffer.from(LeaseRevokeRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): LeaseRevokeRequest => LeaseRevokeRequest.decode(value),
-    responseSerialize: (value: LeaseRevokeResponse): Buffer =>
-      Buffer.from(LeaseRevokeResponse.encode(value).finish()),
+    responseSerialize: (value: LeaseRevokeResponse): Buffer => Buffer.from(LeaseRevokeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LeaseRevokeResponse => LeaseRevokeResponse.decode(value),
   },
   leaseKeepAlive: {
-    path: '/etcdserverpb.Lease/LeaseKeepAlive' as const,
+    path: "/etcdserverpb.Lease/LeaseKeepAlive" as const,
     requestStream: true as const,
     responseStream: true as const,
     requestSerialize: (value: LeaseKeepAliveRequest): Buffer =>
       Buffer.from(LeaseKeepAliveRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): LeaseKeepAliveRequest =>
-      LeaseKeepAliveRequest.decode(value),
+    requestDeserialize: (value: Buffer): LeaseKeepAliveRequest => LeaseKeepAliveRequest.decode(value),
     responseSerialize: (value: LeaseKeepAliveResponse): Buffer =>
       Buffer.from(LeaseKeepAliveResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): LeaseKeepAliveResponse =>
-      LeaseKeepAliveResponse.decode(value),
+    responseDeserialize: (value: Buffer): LeaseKeepAliveResponse => LeaseKeepAliveResponse.decode(value),
   },
-} as const
+} as const;
 
 export interface LeaseServer extends UntypedServiceImplementation {
-  leaseGrant: handleUnaryCall<LeaseGrantRequest, LeaseGrantResponse>
-  leaseRevoke: handleUnaryCall<LeaseRevokeRequest, LeaseRevokeResponse>
-  leaseKeepAlive: handleBidiStreamingCall<LeaseKeepAliveRequest, LeaseKeepAliveResponse>
+  leaseGrant: handleUnaryCall<LeaseGrantRequest, LeaseGrantResponse>;
+  leaseRevoke: handleUnaryCall<LeaseRevokeRequest, LeaseRevokeResponse>;
+  leaseKeepAlive: handleBidiStreamingCall<LeaseKeepAliveRequest, LeaseKeepAliveResponse>;
 }
 
-export type ClusterService = typeof ClusterService
+export type ClusterService = typeof ClusterService;
 export const ClusterService = {
   memberAdd: {
-    path: '/etcdserverpb.Cluster/MemberAdd' as const,
+    path: "/etcdserverpb.Cluster/MemberAdd" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: MemberAddRequest): Buffer =>
-      Buffer.from(MemberAddRequest.encode(value).finish()),
+    requestSerialize: (value: MemberAddRequest): Buffer => Buffer.from(MemberAddRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): MemberAddRequest => MemberAddRequest.decode(value),
-    responseSerialize: (value: MemberAddResponse): Buffer =>
-      Buffer.from(MemberAddResponse.encode(value).finish()),
+    responseSerialize: (value: MemberAddResponse): Buffer => Buffer.from(MemberAddResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): MemberAddResponse => MemberAddResponse.decode(value),
   },
   memberRemove: {
-    path: '/etcdserverpb.Cluster/MemberRemove' as const,
+    path: "/etcdserverpb.Cluster/MemberRemove" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: MemberRemoveRequest): Buffer =>
-      Buffer.from(MemberRemoveRequest.encode(value).finish()),
+    requestSerialize: (value: MemberRemoveRequest): Buffer => Buffer.from(MemberRemoveRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): MemberRemoveRequest => MemberRemoveRequest.decode(value),
     responseSerialize: (value: MemberRemoveResponse): Buffer =>
       Buffer.from(MemberRemoveResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): MemberRemoveResponse =>
-      MemberRemoveResponse.decode(value),
+    responseDeserialize: (value: Buffer): MemberRemoveResponse => MemberRemoveResponse.decode(value),
   },
   memberList: {
-    path: '/etcdserverpb.Cluster/MemberList' as const,
+    path: "/etcdserverpb.Cluster/MemberList" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: MemberListRequest): Buffer =>
-      Buffer.from(MemberListRequest.encode(value).finish()),
+    requestSerialize: (value: MemberListRequest): Buffer => Buffer.from(MemberListRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): MemberListRequest => MemberListRequest.decode(value),
-    responseSerialize: (value: MemberListResponse): Buffer =>
-      Buffer.from(MemberListResponse.encode(value).finish()),
+    responseSerialize: (value: MemberListResponse): Buffer => Buffer.from(MemberListResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): MemberListResponse => MemberListResponse.decode(value),
   },
   memberPromote: {
-    path: '/etcdserverpb.Cluster/MemberPromote' as const,
+    path: "/etcdserverpb.Cluster/MemberPromote" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: MemberPromoteRequest): Buffer =>
-      Buffer.from(MemberPromoteRequest.encode(value).finish()),
+    requestSerialize: (value: MemberPromoteRequest): Buffer => Buffer.from(MemberPromoteRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): MemberPromoteRequest => MemberPromoteRequest.decode(value),
     responseSerialize: (value: MemberPromoteResponse): Buffer =>
       Buffer.from(MemberPromoteResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): MemberPromoteResponse =>
-      MemberPromoteResponse.decode(value),
+    responseDeserialize: (value: Buffer): MemberPromoteResponse => MemberPromoteResponse.decode(value),
   },
-} as const
+} as const;
 
 export interface ClusterServer extends UntypedServiceImplementation {
-  memberAdd: handleUnaryCall<MemberAddRequest, MemberAddResponse>
-  memberRemove: handleUnaryCall<MemberRemoveRequest, MemberRemoveResponse>
-  memberList: handleUnaryCall<MemberListRequest, MemberListResponse>
-  memberPromote: handleUnaryCall<MemberPromoteRequest, MemberPromoteResponse>
+  memberAdd: handleUnaryCall<MemberAddRequest, MemberAddResponse>;
+  memberRemove: handleUnaryCall<MemberRemoveRequest, MemberRemoveResponse>;
+  memberList: handleUnaryCall<MemberListRequest, MemberListResponse>;
+  memberPromote: handleUnaryCall<MemberPromoteRequest, MemberPromoteResponse>;
 }
 
-export type MaintenanceService = typeof MaintenanceService
+export type MaintenanceService = typeof MaintenanceService;
 export const MaintenanceService = {
   alarm: {
-    path: '/etcdserverpb.Maintenance/Alarm' as const,
+    path: "/etcdserverpb.Maintenance/Alarm" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: AlarmRequest): Buffer =>
-      Buffer.from(AlarmRequest.encode(value).finish()),
+    requestSerialize: (value: AlarmRequest): Buffer => Buffer.from(AlarmRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): AlarmRequest => AlarmRequest.decode(value),
-    responseSerialize: (value: AlarmResponse): Buffer =>
-      Buffer.from(AlarmResponse.encode(value).finish()),
+    responseSerialize: (value: AlarmResponse): Buffer => Buffer.from(AlarmResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AlarmResponse => AlarmResponse.decode(value),
   },
   status: {
-    path: '/etcdserverpb.Maintenance/Status' as const,
+    path: "/etcdserverpb.Maintenance/Status" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: StatusRequest): Buffer =>
-      Buffer.from(StatusRequest.encode(value).finish()),
+    requestSerialize: (value: StatusRequest): Buffer => Buffer.from(StatusRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): StatusRequest => StatusRequest.decode(value),
-    responseSerialize: (value: StatusResponse): Buffer =>
-      Buffer.from(StatusResponse.encode(value).finish()),
+    responseSerialize: (value: StatusResponse): Buffer => Buffer.from(StatusResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StatusResponse => StatusResponse.decode(value),
   },
   defragment: {
-    path: '/etcdserverpb.Maintenance/Defragment' as const,
+    path: "/etcdserverpb.Maintenance/Defragment" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: DefragmentRequest): Buffer =>
-      Buffer.from(DefragmentRequest.encode(value).finish()),
+    requestSerialize: (value: DefragmentRequest): Buffer => Buffer.from(DefragmentRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): DefragmentRequest => DefragmentRequest.decode(value),
-    responseSerialize: (value: DefragmentResponse): Buffer =>
-      Buffer.from(DefragmentResponse.encode(value).finish()),
+    responseSerialize: (value: DefragmentResponse): Buffer => Buffer.from(DefragmentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DefragmentResponse => DefragmentResponse.decode(value),
   },
-} as const
+} as const;
 
 export interface MaintenanceServer extends UntypedServiceImplementation {
-  alarm: handleUnaryCall<AlarmRequest, AlarmResponse>
-  status: handleUnaryCall<StatusRequest, StatusResponse>
-  defragment: handleUnaryCall<DefragmentRequest, DefragmentResponse>
+  alarm: handleUnaryCall<AlarmRequest, AlarmResponse>;
+  status: handleUnaryCall<StatusRequest, StatusResponse>;
+  defragment: handleUnaryCall<DefragmentRequest, DefragmentResponse>;
 }
 
-type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined
+type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
-export type DeepPartial<T> = T extends bigint
-  ? string | number | bigint
-  : T extends Builtin
-    ? T
-    : T extends globalThis.Array<infer U>
-      ? globalThis.Array<DeepPartial<U>>
-      : T extends ReadonlyArray<infer U>
-        ? ReadonlyArray<DeepPartial<U>>
-        : T extends {}
-          ? { [K in keyof T]?: DeepPartial<T[K]> }
-          : Partial<T>
+export type DeepPartial<T> = T extends bigint ? string | number | bigint
+  : T extends Builtin ? T : T extends globalThis.Array<infer U> ? globalThis.Array<DeepPartial<U>>
+  : T extends ReadonlyArray<infer U> ? ReadonlyArray<DeepPartial<U>>
+  : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
+  : Partial<T>;
 
 export interface MessageFns<T> {
-  encode(message: T, writer?: BinaryWriter): BinaryWriter
-  decode(input: BinaryReader | Uint8Array, length?: number): T
-  create(base?: DeepPartial<T>): T
-  fromPartial(object: DeepPartial<T>): T
+  encode(message: T, writer?: BinaryWriter): BinaryWriter;
+  decode(input: BinaryReader | Uint8Array, length?: number): T;
+  create(base?: DeepPartial<T>): T;
+  fromPartial(object: DeepPartial<T>): T;
 }
