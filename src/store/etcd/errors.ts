@@ -17,7 +17,7 @@ import {
   storeUnreachable,
 } from '../../model/faults.ts'
 
-export function isServiceError(error: unknown): error is ServiceError {
+function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && 'details' in error && 'metadata' in error
 }
 

@@ -67,7 +67,7 @@ export function peerUrl(address: string, port: number): string {
   return `http://${hostIn(address)}:${port}`
 }
 
-export function etcdArguments(options: EtcdProcessOptions): readonly string[] {
+function etcdArguments(options: EtcdProcessOptions): readonly string[] {
   const { name, dataDir, address, clientPort, peerPort, joins } = options
   const client = `http://${hostIn(address)}:${clientPort}`
   const listen = new Set([client, `http://127.0.0.1:${clientPort}`])
