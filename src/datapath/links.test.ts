@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { endpointId, ifIndex, ip, mac, networkId, vni } from '../../test/support/values.ts'
-import { planLinks } from './links.ts'
+import { planLinks, planSweep } from './links.ts'
 import type { ActualLink, DesiredLinks } from './links.ts'
 import { containerEndName, hostEndName } from './names.ts'
 import type { LocalEndpoint, Segment } from './segment.ts'
@@ -59,7 +59,14 @@ test('an empty host gets bridge, tunnel and veth, each independent of the others
   ])
 })
 
-test('a complete host needs nothing', () => {
+test('a veth whose bridge is there is put into it at once', () => {
+  expect(planLinks(desired, [bridge, tunnel])).toMatchObject([
+    { kind: 'create-veth', master: bridge.index },
+  ])
+})
+
+test('a complete host needs nothing, and nothing of it is swept', () => {
+  expect(planSweep(desired, [bridge, tunnel, veth])).toEqual([])
   expect(planLinks(desired, [bridge, tunnel, veth])).toEqual([])
 })
 
@@ -106,7 +113,7 @@ test('our links that nothing explains are removed, and nobody else’s', () => {
     index: ifIndex(100 + index),
   }))
   const orphan = { ...veth, name: containerEndName(endpointId('gone')), index: ifIndex(99) }
-  expect(planLinks({ segments: [], underlay }, [bridge, tunnel, veth, orphan, ...others])).toEqual(
+  expect(planSweep({ segments: [], underlay }, [bridge, tunnel, veth, orphan, ...others])).toEqual(
     [bridge, tunnel, veth, orphan].map(({ index, name }) => ({
       kind: 'delete-link',
       link: index,

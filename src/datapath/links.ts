@@ -65,6 +65,8 @@ export type LinkStep =
       readonly containerEnd: string
       readonly mac: Mac
       readonly mtuBytes: number
+      /** Its bridge, when that is there already: then the host's end is put into it at once. */
+      readonly master: IfIndex | undefined
     }
   | {
       readonly kind: 'enslave'
@@ -91,19 +93,22 @@ export type LinkStep =
 type ByName = ReadonlyMap<string, ActualLink>
 
 export function planLinks(
-  desired: DesiredLinks,
+  { segments, underlay }: DesiredLinks,
   actual: readonly ActualLink[],
 ): readonly LinkStep[] {
   const byName: ByName = new Map(actual.map((link) => [link.name, link]))
-  const wanted = new Set<string>()
-  const steps = desired.segments.flatMap((segment) => {
-    for (const name of namesOf(segment)) wanted.add(name)
-    return planSegment(segment, desired.underlay, byName)
-  })
-  const surplus = actual.filter(
-    ({ name }) => parseLinkName(name) !== undefined && !wanted.has(name),
-  )
-  return [...steps, ...surplus.map(deletion)]
+  return segments.flatMap((segment) => planSegment(segment, underlay, byName))
+}
+
+/** Our links that nothing explains. Apart from the others: the kernel takes its time over each. */
+export function planSweep(
+  { segments }: DesiredLinks,
+  actual: readonly ActualLink[],
+): readonly LinkStep[] {
+  const wanted = new Set(segments.flatMap(namesOf))
+  return actual
+    .filter(({ name }) => parseLinkName(name) !== undefined && !wanted.has(name))
+    .map(deletion)
 }
 
 function namesOf({ vni, local }: Segment): readonly string[] {
@@ -155,7 +160,8 @@ function planVeth(
     return [...planMtu(port, mtuBytes), ...planPort(port, bridge, { neighbourSuppression: false })]
   }
   if (phase !== 'created' || links.has(containerEnd)) return []
-  return [{ kind: 'create-veth', endpoint: id, hostEnd, containerEnd, mac, mtuBytes }]
+  const master = bridge?.kind === 'bridge' ? bridge.index : undefined
+  return [{ kind: 'create-veth', endpoint: id, hostEnd, containerEnd, mac, mtuBytes, master }]
 }
 
 /** A port is put into the bridge, then set up while it is still down, then brought up. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { endpointId, hostId, ip, mac, networkId, vni } from '../../test/support/values.ts'
 import type { Endpoint, Host, Network } from '../model/cluster.ts'
-import { addRemote, localSegments } from './segment.ts'
+import { addRemote, gatherElsewhere, localSegments } from './segment.ts'
 import type { LocalEndpoint } from './segment.ts'
 
 const network: Network = { id: networkId('net'), vni: vni(7), subnets: [], multicast: false }
@@ -43,11 +43,12 @@ function segmentWith(...records: readonly Endpoint[]): ReturnType<typeof addRemo
     mtuBytes: 1450,
   })
   if (segment === undefined) throw new Error('no segment')
-  return addRemote(segment, {
+  const elsewhere = gatherElsewhere(network.id, {
     self: self.id,
     hosts: new Map([self, left, right].map((one) => [one.id, one])),
     endpointsIn: () => records.map((value, index) => ({ value, revision: BigInt(index) })),
   })
+  return addRemote(segment, elsewhere)
 }
 
 test('a network nobody here uses costs nothing', () => {

@@ -79,47 +79,55 @@ export function localSegments({ networks, endpoints, mtuBytes }: LocalFacts): re
   })
 }
 
-/** Completes a segment with what the other hosts have published. */
-export function addRemote(segment: Segment, cluster: ClusterFacts): Segment {
+/** What the other hosts have published about one network, ready to be joined with what is here. */
+export interface Elsewhere {
+  readonly claims: readonly Claim[]
+  readonly flood: readonly Destination[]
+  /** Who has a MAC or an address: the newest claim, where there are several. */
+  readonly holders: ReadonlyMap<string, Claim>
+  readonly isContested: boolean
+}
+
+export interface Claim extends RemoteEndpoint {
+  readonly revision: bigint
+}
+
+/** The costly part: once for each news of the cluster, not for each container that starts here. */
+export function gatherElsewhere(network: NetworkId, cluster: ClusterFacts): Elsewhere {
   const claims: Claim[] = []
   const flood = new Map<HostId, Destination>()
-  for (const { value, revision } of cluster.endpointsIn(segment.network)) {
+  const holders = new Map<string, Claim>()
+  let isContested = false
+  for (const { value, revision } of cluster.endpointsIn(network)) {
     const host = cluster.hosts.get(value.host)
     if (host === undefined || host.id === cluster.self) continue
     const via = flood.get(host.id) ?? destination(host)
     flood.set(host.id, via)
-    claims.push({ mac: value.mac, addresses: value.addresses, via, revision })
-  }
-  return { ...segment, remote: settleClaims(segment.local, claims), flood: [...flood.values()] }
-}
-
-interface Claim extends RemoteEndpoint {
-  readonly revision: bigint
-}
-
-/** The newest claim keeps a contested MAC or address; what is ours is not contested. */
-function settleClaims(
-  local: readonly LocalEndpoint[],
-  claims: readonly Claim[],
-): readonly RemoteEndpoint[] {
-  const ours = new Set<string>(local.flatMap(({ mac, addresses }) => [mac, ...addresses]))
-  const holders = new Map<string, Claim>()
-  let isContested = false
-  for (const claim of claims) {
+    const claim = { mac: value.mac, addresses: value.addresses, via, revision }
+    claims.push(claim)
     for (const what of [claim.mac, ...claim.addresses]) {
       const holder = holders.get(what)
-      isContested ||= holder !== undefined || ours.has(what)
-      if (holder === undefined || holder.revision < claim.revision) holders.set(what, claim)
+      isContested ||= holder !== undefined
+      if (holder === undefined || holder.revision < revision) holders.set(what, claim)
     }
   }
-  if (!isContested) return claims
-  return claims
+  return { claims, flood: [...flood.values()], holders, isContested }
+}
+
+/** Completes a segment. The newest claim keeps a contested MAC or address; ours are not contested. */
+export function addRemote(segment: Segment, elsewhere: Elsewhere): Segment {
+  const { claims, flood, holders } = elsewhere
+  const ours = new Set<string>(segment.local.flatMap(({ mac, addresses }) => [mac, ...addresses]))
+  const isContested = elsewhere.isContested || [...ours].some((what) => holders.has(what))
+  if (!isContested) return { ...segment, remote: claims, flood }
+  const remote = claims
     .filter((claim) => holders.get(claim.mac) === claim && !ours.has(claim.mac))
     .map(({ mac, addresses, via }) => ({
       mac,
       addresses: addresses.filter((ip) => !ours.has(ip) && holders.get(ip)?.mac === mac),
       via,
     }))
+  return { ...segment, remote, flood }
 }
 
 function destination({ address, dataPort }: Host): Destination {

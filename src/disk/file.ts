@@ -8,16 +8,23 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 
-/** @param mode file permissions; the folder is made with owner-only permissions if missing. */
-export async function writeDurably(file: string, text: string, mode = 0o600): Promise<void> {
+/** What a file must survive: the end of a process, or the end of the power as well. */
+export type Survives = 'crash' | 'power-cut'
+
+/** Only root can read the file; its folder is made likewise if it is missing. */
+export async function writeDurably(
+  file: string,
+  text: string,
+  survives: Survives = 'power-cut',
+): Promise<void> {
   const folder = path.dirname(file)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const draft = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`
   try {
-    const handle = await open(draft, 'w', mode)
+    const handle = await open(draft, 'w', 0o600)
     try {
       await handle.writeFile(text)
-      await handle.sync()
+      if (survives === 'power-cut') await handle.sync()
     } finally {
       await handle.close()
     }
@@ -26,12 +33,13 @@ export async function writeDurably(file: string, text: string, mode = 0o600): Pr
     await rm(draft, { force: true })
     throw error
   }
-  await flushFolder(folder)
+  if (survives === 'power-cut') await flushFolder(folder)
 }
 
 /** A missing file is no error. */
-export async function removeDurably(file: string): Promise<void> {
+export async function removeDurably(file: string, survives: Survives = 'power-cut'): Promise<void> {
   await rm(file, { force: true })
+  if (survives === 'crash') return
   await flushFolder(path.dirname(file)).catch(ignoreMissing)
 }
 

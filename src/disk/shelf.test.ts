@@ -23,6 +23,7 @@ function open(): Promise<Shelf<string, number>> {
     asideFolder: path.join(folder, 'aside'),
     isId: (value): value is string => typeof value === 'string' && /^[a-z]+$/.test(value),
     isValue: (value): value is number => typeof value === 'number',
+    survives: 'power-cut',
     onSetAside: (problem) => asides.push(problem),
   })
 }

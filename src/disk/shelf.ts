@@ -1,13 +1,14 @@
 /**
  * A folder of small records, one JSON file each, held in memory and written through to the disk.
  *
- * What `set` has returned is on the disk. Memory is the index, the disk is the truth at the next
+ * What `set` has returned is on the disk (or, where only a crash is to be survived, on its way there). Memory is the index, the disk is the truth at the next
  * start; files are named after the record's ID, which must be a safe file name (see model guards).
  */
 
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { readIfPresent, removeDurably, setAside, writeDurably } from './file.ts'
+import type { Survives } from './file.ts'
 
 export interface Shelf<Id extends string, T> {
   readonly all: ReadonlyMap<Id, T>
@@ -21,6 +22,7 @@ export interface ShelfOptions<Id extends string, T> {
   readonly asideFolder: string
   readonly isId: (value: unknown) => value is Id
   readonly isValue: (value: unknown) => value is T
+  readonly survives: Survives
   /** Told once for each file that was set aside, with where it is now. */
   readonly onSetAside: (problem: string) => void
 }
@@ -34,9 +36,11 @@ export async function openShelf<Id extends string, T>(
   for (const name of await listFiles(options.folder)) {
     const file = path.join(options.folder, name)
     const id = name.slice(0, -ending.length)
-    const value = parse(await readIfPresent(file))
+    const text = await readIfPresent(file)
+    const value = parse(text)
     if (name.endsWith(ending) && options.isId(id) && options.isValue(value)) all.set(id, value)
-    else if (name.endsWith('.tmp')) await removeDurably(file)
+    // A draft, or what a power cut leaves of a file that need not survive one.
+    else if (name.endsWith('.tmp') || text === '') await removeDurably(file)
     else
       options.onSetAside(
         `${file} was not understood; moved to ${await setAside(file, options.asideFolder)}`,
@@ -48,12 +52,12 @@ export async function openShelf<Id extends string, T>(
   return {
     all,
     async set(id, value) {
-      await writeDurably(fileOf(id), `${JSON.stringify(value)}\n`)
+      await writeDurably(fileOf(id), `${JSON.stringify(value)}\n`, options.survives)
       all.set(id, value)
     },
     async delete(id) {
       all.delete(id)
-      await removeDurably(fileOf(id))
+      await removeDurably(fileOf(id), options.survives)
     },
   }
 }

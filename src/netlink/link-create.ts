@@ -11,9 +11,9 @@
  */
 
 import { ipBytes, isIpv4, macBytes } from '../model/address.ts'
-import type { IpAddress, Mac } from '../model/address.ts'
+import type { IfIndex, IpAddress, Mac } from '../model/address.ts'
 import { attribute, bigU16, join, nested, text, u16, u32, u8 } from './attribute.ts'
-import { encodeSetLink } from './link-change.ts'
+import { encodeSetLink, encodeSetPort } from './link-change.ts'
 import {
   IFLA_ADDRESS,
   IFLA_BR_AGEING_TIME,
@@ -68,6 +68,8 @@ export interface NewVeth {
   readonly host: VethEnd
   readonly container: VethEnd
   readonly mtuBytes: number
+  /** The bridge of the host's end. */
+  readonly master?: IfIndex | undefined
 }
 
 export interface VethEnd {
@@ -92,16 +94,32 @@ export async function createTunnel(socket: RouteSocket, tunnel: NewTunnel): Prom
   await socket.requestOne(encodeSetLink(tunnel.name, { linkLocal: 'none' }))
 }
 
-/** Both ends in the socket's namespace, both down. The container's end keeps its link-local address. */
+/**
+ * Both ends in the socket's namespace. The host's end becomes an ordinary port of `master`, up and
+ * not learning, when one is given; otherwise it is down, as the container's always is. The
+ * container's end keeps its link-local address.
+ */
 export async function createVeth(socket: RouteSocket, veth: NewVeth): Promise<void> {
-  const { host, container } = veth
-  await socket.requestOne(encodeCreateVeth(veth))
-  const errors = await socket.request([
-    encodeSetLink(host.name, { linkLocal: 'none', ...aliasOf(host) }),
-    encodeSetLink(container.name, aliasOf(container)),
-  ])
+  const errors = await socket.request(encodeMakeVeth(veth))
   const error = errors.find((found) => found !== undefined)
   if (error !== undefined) throw error
+}
+
+/** All in one datagram: the kernel carries them out in order, and we wait for it once. */
+export function encodeMakeVeth(veth: NewVeth): readonly Request[] {
+  const { host, container, master } = veth
+  const named = [
+    encodeCreateVeth(veth),
+    encodeSetLink(host.name, { linkLocal: 'none', ...aliasOf(host) }),
+    encodeSetLink(container.name, aliasOf(container)),
+  ]
+  if (master === undefined) return named
+  return [
+    ...named,
+    encodeSetLink(host.name, { master }),
+    encodeSetPort(host.name, { learning: false, neighbourSuppression: false }),
+    encodeSetLink(host.name, { state: 'up' }),
+  ]
 }
 
 export function encodeCreateBridge(bridge: NewBridge): Request {

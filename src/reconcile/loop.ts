@@ -22,6 +22,8 @@ export interface Loop {
    */
   readonly next: (signal: AbortSignal) => Promise<Pass>
   readonly report: () => LoopReport
+  /** Whether everything was as desired once; being busy since does not matter. */
+  readonly hasSettled: () => boolean
   /** Resolves once the loop has ended after `signal`. */
   readonly done: Promise<void>
 }
@@ -92,6 +94,7 @@ export function startLoop<D, A, S>(target: Target<D, A, S>, options: LoopOptions
       })
     },
     report: () => count.report(target.name),
+    hasSettled: count.hasSettled,
     done: run(),
   }
 }
@@ -102,19 +105,25 @@ function createCount<D>(): {
   readonly begun: () => number
   readonly end: (pass: Pass<D>) => void
   readonly report: (name: string) => LoopReport
+  readonly hasSettled: () => boolean
 } {
   let passes = 0
   let drift = 0
   let settledOn: D | undefined
+  let settled = false
   let last: Pass<D> | undefined
   return {
     begin: () => (passes += 1),
     begun: () => passes,
     end(pass) {
       if (pass.kind === 'changed' && pass.desired === settledOn) drift += pass.steps
-      if (pass.kind === 'settled') settledOn = pass.desired
+      if (pass.kind === 'settled') {
+        settledOn = pass.desired
+        settled = true
+      }
       last = pass
     },
+    hasSettled: () => settled,
     report(name) {
       const problem = last === undefined ? undefined : problemOf(last)
       const base = { name, state: stateOf(last), passes, drift }

@@ -32,15 +32,15 @@ export function createApi(sources: ApiSources): RouterApi {
       const { vni, mtuBytes: asked } = await changing(networks.put(id, spec))
       return { id, vni, mtuBytes: Math.min(asked ?? mtuBytes, mtuBytes) }
     },
-    async deleteNetwork(id, { signal }) {
+    async deleteNetwork(id) {
       const left = [...facts.endpoints.values()].filter(({ network }) => network === id)
-      await Promise.all(left.map((endpoint) => attachments.remove(endpoint.id, signal)))
+      await Promise.all(left.map((endpoint) => attachments.remove(endpoint.id)))
       await changing(networks.remove(id))
     },
     putEndpoint: (id, spec, { signal }) => changing(attachments.put(id, spec, signal)),
     joinEndpoint: (id, spec, { signal }) => changing(attachments.join(id, spec, signal)),
     leaveEndpoint: (id: EndpointId) => changing(attachments.leave(id)),
-    deleteEndpoint: (id, { signal }) => changing(attachments.remove(id, signal)),
+    deleteEndpoint: (id) => changing(attachments.remove(id)),
     async stop() {
       stop()
     },

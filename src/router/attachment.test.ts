@@ -79,7 +79,7 @@ test('an endpoint goes through its phases, and every call may be repeated or ski
   }
   for (let round = 0; round < 2; round += 1) await attachments.leave(id)
   expect(facts.endpoints.get(id)).toMatchObject({ phase: 'left' })
-  for (let round = 0; round < 2; round += 1) await attachments.remove(id, never)
+  for (let round = 0; round < 2; round += 1) await attachments.remove(id)
   expect(facts.endpoints.size).toBe(0)
   await attachments.leave(id)
 })

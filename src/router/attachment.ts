@@ -28,7 +28,8 @@ export interface Attachments {
   /** @throws ENDPOINT_UNKNOWN */
   readonly join: (id: EndpointId, spec: JoinSpec, signal: AbortSignal) => Promise<JoinReply>
   readonly leave: (id: EndpointId) => Promise<void>
-  readonly remove: (id: EndpointId, signal: AbortSignal) => Promise<void>
+  /** The links go soon afterwards: nobody waits for them, and no later endpoint has their names. */
+  readonly remove: (id: EndpointId) => Promise<void>
 }
 
 export interface AttachmentSources {
@@ -48,7 +49,7 @@ export interface AttachmentSources {
 const multicastRoute = '224.0.0.0/4'
 
 export function createAttachments(sources: AttachmentSources): Attachments {
-  const { facts, turns, settleLinks, announce } = sources
+  const { facts, turns, announce } = sources
 
   async function join(id: EndpointId, spec: JoinSpec, signal: AbortSignal): Promise<JoinReply> {
     const endpoint = facts.endpoints.get(id)
@@ -65,10 +66,9 @@ export function createAttachments(sources: AttachmentSources): Attachments {
     if (endpoint !== undefined) await facts.setEndpoint({ ...endpoint, ...phase('left') })
   }
 
-  async function remove(id: EndpointId, signal: AbortSignal): Promise<void> {
+  async function remove(id: EndpointId): Promise<void> {
     if (!facts.endpoints.has(id)) return
     await facts.deleteEndpoint(id)
-    await settleLinks(id, signal)
   }
 
   function phase(name: OwnEndpoint['phase']): Pick<OwnEndpoint, 'phase' | 'since'> {
@@ -79,7 +79,7 @@ export function createAttachments(sources: AttachmentSources): Attachments {
     put: (id, spec, signal) => turns.take(id, () => putEndpoint(sources, { id, ...spec }, signal)),
     join: (id, spec, signal) => turns.take(id, () => join(id, spec, signal)),
     leave: (id) => turns.take(id, () => leave(id)),
-    remove: (id, signal) => turns.take(id, () => remove(id, signal)),
+    remove: (id) => turns.take(id, () => remove(id)),
   }
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { addRemote, localSegments } from '../datapath/segment.ts'
+import { addRemote, gatherElsewhere, localSegments } from '../datapath/segment.ts'
 import type { Segment } from '../datapath/segment.ts'
 import type { Endpoint, Host, HostId, Network, NetworkId } from '../model/cluster.ts'
 import { hostIdTaken } from '../model/faults.ts'
@@ -15,7 +15,7 @@ import type { LeaseId, Revision } from '../store/store.ts'
 import type { Seen, View } from '../store/view.ts'
 import { toLocalEndpoint } from './facts.ts'
 import type { Facts } from './facts.ts'
-import { remember } from './remember.ts'
+import { remember, rememberEach } from './remember.ts'
 import { until } from './until.ts'
 
 export interface ClusterSources {
@@ -51,19 +51,8 @@ export interface Cluster {
 const catchUpMs = 3000
 
 export function createCluster(sources: ClusterSources): Cluster {
-  const { self, mtuBytes, facts, view, clusterId } = sources
-  const local = remember(() =>
-    localSegments({
-      networks: facts.networks,
-      endpoints: [...facts.endpoints.values()].map(toLocalEndpoint),
-      mtuBytes,
-    }),
-  )
-  const complete = remember(() => {
-    const hosts = hostsOf(view)
-    const cluster = { self: self.id, hosts, endpointsIn: view.endpointsIn }
-    return local(String(facts.version())).map((segment) => addRemote(segment, cluster))
-  })
+  const { self, facts, view, clusterId } = sources
+  const { local, complete } = rememberSegments(sources)
   const addresses = remember(() => {
     const others = [...hostsOf(view).values()].filter(({ id }) => id !== self.id)
     return [self, ...others].map(({ address }) => address)
@@ -99,6 +88,31 @@ export function createCluster(sources: ClusterSources): Cluster {
       return networkIds(`${facts.version()} ${view.version()}`)
     },
   }
+}
+
+/** Worked out anew only when what they are made from has changed; see the keys they are asked with. */
+function rememberSegments({ self, mtuBytes, facts, view }: ClusterSources): {
+  readonly local: (key: string) => readonly Segment[]
+  readonly complete: (key: string) => readonly Segment[]
+} {
+  const local = remember(() =>
+    localSegments({
+      networks: facts.networks,
+      endpoints: [...facts.endpoints.values()].map(toLocalEndpoint),
+      mtuBytes,
+    }),
+  )
+  const elsewhere = remember(() => {
+    const cluster = { self: self.id, hosts: hostsOf(view), endpointsIn: view.endpointsIn }
+    return rememberEach((network: NetworkId) => gatherElsewhere(network, cluster))
+  })
+  const complete = remember(() => {
+    const gather = elsewhere(String(view.version()))
+    return local(String(facts.version())).map((segment) =>
+      addRemote(segment, gather(segment.network)),
+    )
+  })
+  return { local, complete }
 }
 
 /**

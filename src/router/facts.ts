@@ -47,12 +47,15 @@ export async function openFacts(
   const common = { asideFolder: paths.asideDir, onSetAside }
   const networks = await openShelf<NetworkId, KnownNetwork>({
     ...common,
+    survives: 'power-cut',
     folder: paths.networksDir,
     isId: isNetworkId,
     isValue: isKnownNetwork,
   })
   const endpoints = await openShelf<EndpointId, OwnEndpoint>({
     ...common,
+    // A power cut ends the containers, too; Docker makes new endpoints for them.
+    survives: 'crash',
     folder: paths.endpointsDir,
     isId: isEndpointId,
     isValue: isOwnEndpoint,

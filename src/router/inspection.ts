@@ -23,8 +23,7 @@ export interface InspectionSources {
 
 /** A container can ask for a network before the store is read; a launch waits for this. */
 function isReady({ connection, loops }: InspectionSources): boolean {
-  const settled = loops.reports().filter(({ state }) => state === 'settled')
-  return connection.view.isReady() && settled.length === loops.reports().length
+  return connection.view.isReady() && loops.areInOrder()
 }
 
 export function inspect(sources: InspectionSources): Status {

@@ -35,13 +35,15 @@ export interface Loops {
   ) => Promise<string | undefined>
   readonly announce: (signal: AbortSignal) => Promise<void>
   readonly reports: () => readonly LoopReport[]
+  /** Everything has been in order once, and nothing fails now. */
+  readonly areInOrder: () => boolean
   /** Ends all loops while the router itself goes on, for a reset. */
   readonly stop: () => Promise<void>
   readonly done: Promise<unknown>
 }
 
 export type Targets = Readonly<
-  Record<'links' | 'tables' | 'filters' | 'publication' | 'memory', AnyTarget>
+  Record<'links' | 'sweep' | 'tables' | 'filters' | 'publication' | 'memory', AnyTarget>
 >
 
 type AnyTarget = <Visit>(visit: <D, A, S>(target: Target<D, A, S>) => Visit) => Visit
@@ -65,7 +67,7 @@ export function startLoops(
   const tables = start(targets.tables)
   const publication = start(targets.publication)
   const filters = start(targets.filters, filtersResyncMs)
-  const ringable = [links, tables, publication, start(targets.memory)]
+  const ringable = [links, start(targets.sweep), tables, publication, start(targets.memory)]
   const all = [...ringable, filters]
   const done = Promise.all(all.map((loop) => loop.done))
   return {
@@ -85,6 +87,7 @@ export function startLoops(
       await Promise.allSettled([tables.next(soon), publication.next(soon)])
     },
     reports: () => all.map((loop) => loop.report()),
+    areInOrder: () => all.every((loop) => loop.hasSettled() && loop.report().state !== 'failing'),
     async stop() {
       stopping.abort()
       await done

@@ -23,6 +23,8 @@ export interface Parts extends RouterOptions {
   readonly mtuBytes: number
   readonly facts: Facts
   readonly socket: RouteSocket
+  /** Another one, for what takes the kernel long. */
+  readonly sweeper: RouteSocket
   readonly tableMemory: TableMemory
   readonly connection: Connection
   readonly cluster: Cluster

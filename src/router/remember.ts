@@ -8,3 +8,15 @@ export function remember<Args extends readonly unknown[], T>(
     return last.value
   }
 }
+
+/** The result for each argument that has been asked for. */
+export function rememberEach<Key, T>(make: (key: Key) => T): (key: Key) => T {
+  const made = new Map<Key, T>()
+  return (key) => {
+    const before = made.get(key)
+    if (before !== undefined) return before
+    const value = make(key)
+    made.set(key, value)
+    return value
+  }
+}

@@ -56,6 +56,7 @@ export async function runRouter(options: RouterOptions): Promise<void> {
     log.warn(problem)
   })
   using socket = openRouteSocket()
+  using sweeper = openRouteSocket()
   const { underlay, mtuBytes } = await measureUnderlay(prepared, { socket, warnings })
   const self = describeSelf(prepared, underlay)
   const bell = createWakeup()
@@ -65,7 +66,7 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   const clusterId = prepared.membership.cluster ?? randomId()
   const cluster = createCluster({ self, mtuBytes, facts, view, clusterId })
   const tableMemory = createTableMemory(socket, () => performance.now())
-  const own = { self, mtuBytes, facts, socket, tableMemory, connection, cluster, warnings }
+  const own = { self, mtuBytes, facts, socket, sweeper, tableMemory, connection, cluster, warnings }
   const parts: Parts = { ...options, ...own }
   const loops = startLoops(createTargets(parts), { signal, log })
   listenToKernel(parts, loops)

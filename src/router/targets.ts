@@ -2,7 +2,7 @@
 
 import { portsOf } from '../settings/launch.ts'
 import { filtersTarget } from '../targets/filters.ts'
-import { linksTarget } from '../targets/links.ts'
+import { linksTarget, sweepTarget } from '../targets/links.ts'
 import { publicationTarget } from '../targets/publication.ts'
 import { tablesTarget } from '../targets/tables.ts'
 import { anyTarget } from './loops.ts'
@@ -12,7 +12,7 @@ import type { Parts } from './parts.ts'
 import { remember } from './remember.ts'
 
 export function createTargets(parts: Parts): Targets {
-  const { socket, self, facts, cluster, connection, tableMemory } = parts
+  const { socket, sweeper, self, facts, cluster, connection, tableMemory } = parts
   const underlay = { address: self.address, port: self.dataPort }
   const desiredLinks = remember(() => ({ segments: cluster.localSegments(), underlay }))
   const { storeClient, storePeer } = portsOf(self.controlPort)
@@ -31,6 +31,7 @@ export function createTargets(parts: Parts): Targets {
         return await links.apply(steps, signal).finally(() => (linkChanges += 1))
       },
     }),
+    sweep: anyTarget(sweepTarget(sweeper, async () => desiredLinks(String(facts.version())))),
     tables: anyTarget(tablesTarget(socket, tableMemory, async () => cluster.segments(linkChanges))),
     publication: anyTarget(
       publicationTarget({

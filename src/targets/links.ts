@@ -1,17 +1,17 @@
 /** Joins the plan for links with the kernel: see `datapath/links.ts` for what should exist and why. */
 
-import { planLinks } from '../datapath/links.ts'
+import { planLinks, planSweep } from '../datapath/links.ts'
 import type { ActualLink, DesiredLinks, LinkStep } from '../datapath/links.ts'
 import { parseLinkName } from '../datapath/names.ts'
 import type { Mac } from '../model/address.ts'
 import { isMac } from '../model/address.ts'
-import { isNetlinkError } from '../netlink/errors.ts'
-import { deleteLink, setLink, setPort } from '../netlink/link-change.ts'
-import { createBridge, createTunnel, createVeth } from '../netlink/link-create.ts'
+import { encodeDeleteLink, encodeSetLink, encodeSetPort } from '../netlink/link-change.ts'
+import { encodeCreateBridge, encodeCreateTunnel, encodeMakeVeth } from '../netlink/link-create.ts'
 import { listLinks } from '../netlink/link.ts'
+import type { Request } from '../netlink/message.ts'
 import type { RouteSocket } from '../netlink/socket.ts'
-import { oneByOne } from '../reconcile/reconcile.ts'
 import type { Target } from '../reconcile/reconcile.ts'
+import { takeSteps } from './batch.ts'
 
 export function linksTarget(
   socket: RouteSocket,
@@ -22,61 +22,82 @@ export function linksTarget(
     desired,
     observe: () => listLinks(socket),
     plan: planLinks,
-    apply: oneByOne((step) => takeLinkStep(socket, step)),
+    apply: (steps) => takeSteps(socket, steps, requestsFor),
   }
+}
+
+/**
+ * Removes our links that nothing explains. On a socket of its own: removing a link takes the kernel
+ * up to 50 ms, and no container's start should queue behind that.
+ *
+ * The trap: a link that is made while we look is explained by a fact that is younger than our look.
+ * A fact is written before its link is made, so what is desired is asked for after the links.
+ */
+export function sweepTarget(
+  socket: RouteSocket,
+  desired: () => Promise<DesiredLinks>,
+): Target<DesiredLinks, Swept, LinkStep> {
+  return {
+    name: 'sweep',
+    desired,
+    async observe() {
+      const links = await listLinks(socket)
+      return { links, explained: await desired() }
+    },
+    plan: (_before, { links, explained }) => planSweep(explained, links),
+    apply: (steps) => takeSteps(socket, steps, requestsFor),
+  }
+}
+
+interface Swept {
+  readonly links: readonly ActualLink[]
+  readonly explained: DesiredLinks
 }
 
 /** Removes every link that is ours by name; for a reset. Returns how many there were. */
 export async function removeAllLinks(socket: RouteSocket): Promise<number> {
   const ours = (await listLinks(socket)).filter(({ name }) => parseLinkName(name) !== undefined)
-  for (const { index, name } of ours) {
-    await takeLinkStep(socket, { kind: 'delete-link', link: index, name })
-  }
+  const steps = ours.map(({ index, name }) => ({ kind: 'delete-link', link: index, name }) as const)
+  const [failure] = await takeSteps(socket, steps, requestsFor)
+  if (failure !== undefined) throw failure.cause
   return ours.length
 }
 
-async function takeLinkStep(socket: RouteSocket, step: LinkStep): Promise<void> {
+function requestsFor(step: LinkStep): readonly Request[] {
   switch (step.kind) {
     case 'create-bridge': {
       const { name, mtuBytes } = step
-      return createBridge(socket, {
-        name,
-        mtuBytes,
-        mac: bridgeMac(name),
-        multicastSnooping: false,
-      })
+      const bridge = { name, mtuBytes, mac: bridgeMac(name), multicastSnooping: false }
+      return [encodeCreateBridge(bridge), encodeSetLink(name, { linkLocal: 'none' })]
     }
     case 'create-tunnel': {
       const { name, mtuBytes, vni, underlay } = step
       const { address: local, port } = underlay
-      return createTunnel(socket, { name, mtuBytes, vni, local, port })
+      const tunnel = { name, mtuBytes, vni, local, port }
+      return [encodeCreateTunnel(tunnel), encodeSetLink(name, { linkLocal: 'none' })]
     }
     case 'create-veth': {
-      const { endpoint, hostEnd, containerEnd, mac, mtuBytes } = step
+      const { endpoint, hostEnd, containerEnd, mac, mtuBytes, master } = step
       const alias = `weave:${endpoint}`
       const host = { name: hostEnd, alias }
-      return createVeth(socket, { host, container: { name: containerEnd, mac, alias }, mtuBytes })
+      const container = { name: containerEnd, mac, alias }
+      return encodeMakeVeth({ host, container, mtuBytes, master })
     }
     case 'enslave':
-      return setLink(socket, step.link, { master: step.master })
+      return [encodeSetLink(step.link, { master: step.master })]
     case 'set-port': {
       const { link, neighbourSuppression } = step
-      return setPort(socket, link, { learning: false, neighbourSuppression })
+      return [encodeSetPort(link, { learning: false, neighbourSuppression })]
     }
     case 'set-mtu':
-      return setLink(socket, step.link, { mtuBytes: step.mtuBytes })
+      return [encodeSetLink(step.link, { mtuBytes: step.mtuBytes })]
     case 'deny-link-local':
-      return setLink(socket, step.link, { linkLocal: 'none' })
+      return [encodeSetLink(step.link, { linkLocal: 'none' })]
     case 'set-up':
-      return setLink(socket, step.link, { state: 'up' })
+      return [encodeSetLink(step.link, { state: 'up' })]
     case 'delete-link':
-      return deleteLink(socket, step.link).catch(ignoreGone)
+      return [encodeDeleteLink(step.link)]
   }
-}
-
-/** The other end of a veth takes this one with it; gone is what was wanted. */
-function ignoreGone(error: unknown): void {
-  if (!isNetlinkError(error, 'ENODEV')) throw error
 }
 
 /**

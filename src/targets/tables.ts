@@ -3,7 +3,6 @@
 import type { Segment } from '../datapath/segment.ts'
 import { planTables } from '../datapath/tables.ts'
 import type { ActualTables, TableStep } from '../datapath/tables.ts'
-import { isNetlinkError } from '../netlink/errors.ts'
 import {
   encodeAddDefault,
   encodeDeleteBridgeEntry,
@@ -15,7 +14,8 @@ import {
 import type { Request } from '../netlink/message.ts'
 import { encodeDeleteNeighbour, encodeSetNeighbour } from '../netlink/neighbour.ts'
 import type { RouteSocket } from '../netlink/socket.ts'
-import type { StepFailure, Target } from '../reconcile/reconcile.ts'
+import type { Target } from '../reconcile/reconcile.ts'
+import { takeSteps } from './batch.ts'
 import type { TableMemory } from './table-memory.ts'
 
 export function tablesTarget(
@@ -29,26 +29,12 @@ export function tablesTarget(
     observe: memory.look,
     plan: planTables,
     async apply(steps) {
-      const failures = await takeTableSteps(socket, steps)
+      const failures = await takeSteps(socket, steps, requestsFor)
       if (failures.length === 0) memory.note(steps)
       else memory.distrust()
       return failures
     },
   }
-}
-
-/** All in as few system calls as possible; the kernel takes them in order. */
-async function takeTableSteps(
-  socket: RouteSocket,
-  steps: readonly TableStep[],
-): Promise<readonly StepFailure<TableStep>[]> {
-  const requests = steps.flatMap((step) => requestsFor(step).map((request) => ({ step, request })))
-  const errors = await socket.request(requests.map(({ request }) => request))
-  return requests.flatMap(({ step }, index) => {
-    const cause = errors[index]
-    const gone = step.kind.startsWith('delete') && isNetlinkError(cause, 'ENOENT', 'ENODEV')
-    return cause === undefined || gone ? [] : [{ step, cause }]
-  })
 }
 
 function requestsFor(step: TableStep): readonly Request[] {
