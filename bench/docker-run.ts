@@ -1,0 +1,45 @@
+/** What does our network add to the start of a container, beside Docker's own networks? */
+
+import { ok } from '../test/support/lab/lab.ts'
+import { atMost, figure } from './support/report.ts'
+import type { Row, Section } from './support/report.ts'
+import type { Scene } from './support/scene.ts'
+import { median, rotate } from './support/stats.ts'
+
+interface Taken {
+  readonly name: string
+  readonly ms: number[]
+}
+
+const networks = ['bridge', 'overlay', 'weave'] as const
+const promisedRatio = 1.05
+
+export async function measureDockerRun(
+  { host1 }: Scene,
+  { quick }: { readonly quick: boolean },
+): Promise<readonly Section[]> {
+  const rounds = quick ? 3 : 21
+  const taken = networks.map((name): Taken => ({ name, ms: [] }))
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { name, ms } of rotate(taken, round)) {
+      const start = performance.now()
+      await ok(host1.docker('run', '--rm', `--net=${name}`, 'busybox', 'true'))
+      ms.push(performance.now() - start)
+    }
+  }
+  const bridge = taken[0]?.ms ?? []
+  const rows = taken.map(({ name, ms }): Row => {
+    const ratios = ms.map((value, at) => value / (bridge[at] ?? Number.NaN))
+    const ratio = median(ratios)
+    return {
+      what: `docker run --rm --net=${name} busybox true`,
+      figures: {
+        'median ms': figure(median(ms), { samples: ms }),
+        '÷ bridge': figure(ratio, { digits: 2, samples: ratios }),
+      },
+      ...(name === 'weave' ? { promise: atMost(ratio, { limit: promisedRatio }) } : {}),
+    }
+  })
+  const note = `${rounds} rounds in which the three take turns. Overlay and weave also get Docker's docker_gwbridge, a second interface.`
+  return [{ title: 'Starting and removing a container', note, rows }]
+}

@@ -1,0 +1,149 @@
+/**
+ * What does a big cluster cost one router: time to fill the kernel's tables, memory, idle CPU?
+ *
+ * The router is restarted with its bridge and tunnel gone, so that it finds an empty kernel. Memory is
+ * read when it has settled and has answered `weave status` a few times, as it will have in real life.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ok, until } from '../test/support/lab/lab.ts'
+import type { Host } from '../test/support/lab/lab.ts'
+import { createCrowd, untilTablesHold } from './support/crowd.ts'
+import { atMost, figure } from './support/report.ts'
+import type { Row, Section } from './support/report.ts'
+import type { Scene } from './support/scene.ts'
+import { median } from './support/stats.ts'
+
+const sizes = [1000, 10_000]
+const promised = { reconcileMs: 1000, memoryMib: 120, cpuPercent: 1 }
+
+export async function measureRouterScale(
+  { lab, host1 }: Scene,
+  { quick }: { readonly quick: boolean },
+): Promise<readonly Section[]> {
+  const [times, idleMs] = quick ? [1, 10_000] : [5, 60_000]
+  const network = await ok(host1.docker('network', 'inspect', '-f', '{{.Id}}', 'weave'))
+  const crowd = createCrowd(lab, { network, host: host1 })
+  const rows: Row[] = []
+  for (const count of sizes) {
+    await crowd.grow(count)
+    rows.push(...(await measureSize(host1, { count, times, idleMs })))
+  }
+  await crowd.disperse()
+  const note =
+    `Medians of ${times}. "From start" includes Node's own start, joining and reading the store; "while running", only ` +
+    `noticing that bridge and tunnel are gone and making both again with all entries. CPU over ${idleMs / 1000} s.`
+  return [{ title: 'The router in a big cluster', note, rows: mergeRows(rows) }]
+}
+
+/** One row per question, one column per size. */
+function mergeRows(rows: readonly Row[]): readonly Row[] {
+  const merged = new Map<string, Row>()
+  for (const row of rows) {
+    const before = merged.get(row.what)
+    merged.set(row.what, { ...row, figures: { ...before?.figures, ...row.figures } })
+  }
+  return [...merged.values()]
+}
+
+interface Size {
+  readonly count: number
+  readonly times: number
+  readonly idleMs: number
+}
+
+async function measureSize(host: Host, { count, times, idleMs }: Size): Promise<readonly Row[]> {
+  const fromStart: number[] = []
+  const running: number[] = []
+  for (let time = 0; time < times; time += 1) {
+    fromStart.push(await restart(host, count))
+    running.push(await rebuild(host, count))
+  }
+  await untilReady(host)
+  await sleep(5000)
+  const pid = await routerPid(host)
+  const memory = await residentMib(host, pid)
+  const cpu = await busyPercent(host, { pid, idleMs })
+  const column = `${count.toLocaleString('en-US')} endpoints`
+  const isBig = count === Math.max(...sizes)
+  function row(what: string, value: number, options: RowOptions): Row {
+    const { limit, unit, digits = 0, samples } = options
+    const promise = limit !== undefined && isBig ? { promise: atMost(value, { limit, unit }) } : {}
+    const figures = { [column]: figure(value, { digits, unit, ...(samples && { samples }) }) }
+    return { what, figures, ...promise }
+  }
+  return [
+    row('tables complete, from start', median(fromStart), { unit: 'ms', samples: fromStart }),
+    row('tables complete, while running', median(running), {
+      unit: 'ms',
+      limit: promised.reconcileMs,
+      samples: running,
+    }),
+    row('memory (RSS)', memory, { unit: 'MiB', limit: promised.memoryMib }),
+    row('CPU while idle', cpu, { unit: '%', digits: 1, limit: promised.cpuPercent }),
+  ]
+}
+
+interface RowOptions {
+  readonly unit: string
+  readonly digits?: number
+  readonly limit?: number
+  readonly samples?: readonly number[]
+}
+
+/** Stops the router, removes what it made, starts it again; milliseconds until all is back. */
+async function restart(host: Host, count: number): Promise<number> {
+  await ok(host.weave('stop'))
+  await removeLinks(host)
+  const start = Date.now()
+  await host.start('weave-router', ['weave', 'router'])
+  const took = (await untilTablesHold(host, { count })) - start
+  await untilReady(host)
+  return took
+}
+
+async function rebuild(host: Host, count: number): Promise<number> {
+  await removeLinks(host)
+  const start = Date.now()
+  return (await untilTablesHold(host, { count })) - start
+}
+
+async function removeLinks(host: Host): Promise<void> {
+  const list = `ip -o link | sed -n 's/^[0-9]*: \\(wv[bx][0-9a-f]*\\).*/\\1/p'`
+  await ok(host.run(`for link in $(${list}); do ip link delete "$link"; done`))
+}
+
+async function untilReady(host: Host): Promise<void> {
+  const isReady = await until(async () => {
+    const { code, stdout } = await host.weave('status', '-o', 'json')
+    return code === 0 && JSON.parse(stdout).ready === true
+  }, 30_000)
+  if (!isReady) throw new Error(`the router on ${host.name} does not become ready`)
+}
+
+async function routerPid(host: Host): Promise<number> {
+  return JSON.parse(await ok(host.weave('status', '-o', 'json'))).host.pid
+}
+
+async function residentMib(host: Host, pid: number): Promise<number> {
+  const status = await ok(host.run(['cat', `/proc/${pid}/status`]))
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024
+}
+
+async function busyPercent(
+  host: Host,
+  { pid, idleMs }: { readonly pid: number; readonly idleMs: number },
+): Promise<number> {
+  const before = await busyTicks(host, pid)
+  await sleep(idleMs)
+  const ticks = (await busyTicks(host, pid)) - before
+  const ticksPerSecond = 100
+  return (ticks / ticksPerSecond / (idleMs / 1000)) * 100
+}
+
+/** User and system time, fields 14 and 15 of /proc/PID/stat, counted after the name in brackets. */
+async function busyTicks(host: Host, pid: number): Promise<number> {
+  const stat = await ok(host.run(['cat', `/proc/${pid}/stat`]))
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return Number(fields[11]) + Number(fields[12])
+}
