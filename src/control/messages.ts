@@ -193,4 +193,3 @@ export type JoinReply = z.infer<typeof joinReply>
 export type ResetReply = z.infer<typeof resetReply>
 export type Status = z.infer<typeof status>
 export type ClusterReply = z.infer<typeof clusterReply>
-export type ErrorReply = z.infer<typeof errorReply>

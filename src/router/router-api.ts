@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import type { RouterApi } from '../control/api.ts'
 import type { Network } from '../model/cluster.ts'
+import { routerNotReady } from '../model/faults.ts'
 import { allocateNetwork } from '../store/allocate.ts'
 import { createApi } from './api.ts'
 import { createAttachments } from './attachment.ts'
@@ -63,6 +64,8 @@ async function allocateVisibly(
   wanted: Omit<Network, 'vni'>,
   { connection, cluster }: Parts,
 ): Promise<Network> {
+  const mismatch = connection.view.mismatch()
+  if (mismatch !== undefined) throw routerNotReady(mismatch)
   const network = await allocateNetwork(connection.store, wanted)
   await until(() => cluster.network(network.id) !== undefined, { withinMs: 2000 })
   return network
