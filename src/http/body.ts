@@ -4,6 +4,9 @@
  * The trap: answering and closing while the sender is still writing makes the kernel reset the
  * connection, and the answer is lost with it. What is too long is therefore read on and thrown
  * away for a moment before it is refused.
+ *
+ * The other trap: JSON.parse takes any depth, JSON.stringify and everything else that descends ends
+ * the stack. What is nested too deeply is refused here, so that nobody else has to think of it.
  */
 
 import type { IncomingMessage } from 'node:http'
@@ -14,6 +17,8 @@ export interface BodyLimits {
   readonly bodyMs: number
 }
 
+/** No message of ours or of Docker's comes near. */
+const maxLevels = 64
 /** How long a sender of too much may go on before it is cut off. */
 const discardMs = 1000
 
@@ -23,11 +28,24 @@ const discardMs = 1000
  */
 export function parseBody(bytes: Uint8Array): unknown {
   if (bytes.length === 0) return undefined
+  const value = parseJson(bytes)
+  if (isDeeper(value, maxLevels)) {
+    throw new RequestError(400, `the body is nested more than ${maxLevels} levels deep`)
+  }
+  return value
+}
+
+function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (error) {
     throw new RequestError(400, `the body is not JSON: ${messageOf(error)}`)
   }
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
 }
 
 /** @throws RequestError 408 when it came too slowly, 413 when too long, 400 when it broke off. */

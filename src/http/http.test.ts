@@ -51,6 +51,7 @@ test.each([
   ['PUT /things/%ff HTTP/1.1\r\ncontent-length: 0\r\n\r\n', 400],
   ['PUT /things/1 HTTP/1.1\r\ncontent-length: 1\r\n\r\n{', 400],
   ['PUT /things/1 HTTP/1.1\r\ncontent-length: 2\r\n\r\n"\xff', 400],
+  [`PUT /things/1 HTTP/1.1\r\ncontent-length: 130\r\n\r\n${'['.repeat(65)}${']'.repeat(65)}`, 400],
   ['PUT /things/1 HTTP/1.1\r\ncontent-length: 3000\r\n\r\n' + 'x'.repeat(3000), 413],
   ['PUT /things/1 HTTP/1.1\r\ncontent-length: 3\r\n\r\n{', 408],
   ['hello there\r\n\r\n', 400],
