@@ -90,7 +90,7 @@ test('a reply that is not what was promised is BAD_REPLY and names the field', a
 
   await expect(client.putEndpoint(endpoint, spec, { signal })).rejects.toMatchObject({
     code: 'BAD_REPLY',
-    message: expect.stringContaining('mac: not a MAC address: "x"'),
+    message: expect.stringContaining('mac: not a MAC address of an interface: "x"'),
   })
 })
 
@@ -115,6 +115,14 @@ test.each([
     'not a network ID: "a/b"',
   ],
   ['DELETE', '/v1/endpoints/..%2f', undefined, 400, 'BAD_REQUEST', 'not an endpoint ID'],
+  [
+    'PUT',
+    '/v1/endpoints/e',
+    { network: 'n', addresses: ['10.0.0.1/8', '10.0.0.2/8'] },
+    400,
+    'BAD_REQUEST',
+    'addresses: two addresses of one family',
+  ],
   ['POST', '/v1/endpoints/e/join', { sandbox: 1 }, 400, 'BAD_REQUEST', 'sandbox: '],
   ['POST', '/v1/stop', { now: true }, 400, 'BAD_REQUEST', 'now'],
   ['GET', '/v1/networks/n', undefined, 405, 'UNKNOWN_CALL', 'GET /v1/networks/n'],

@@ -20,14 +20,14 @@
  */
 
 import { z } from 'zod'
-import { isIpAddress, isMac } from '../model/address.ts'
+import { isIpAddress, isIpv4, isUnicastMac } from '../model/address.ts'
 import type { IpAddress, Mac } from '../model/address.ts'
 import { isEndpointId, isHostId, isNetworkId, isVni } from '../model/cluster.ts'
 import type { EndpointId, HostId, NetworkId, Vni } from '../model/cluster.ts'
 import { parsePrefix } from '../model/prefix.ts'
 
 const ipAddress = z.custom<IpAddress>(isIpAddress, 'not an IP address')
-const mac = z.custom<Mac>(isMac, 'not a MAC address')
+const mac = z.custom<Mac>(isUnicastMac, 'not a MAC address of an interface')
 const hostId = z.custom<HostId>(isHostId, 'not a host ID')
 const networkId = z.custom<NetworkId>(isNetworkId, 'not a network ID')
 const endpointId = z.custom<EndpointId>(isEndpointId, 'not an endpoint ID')
@@ -53,10 +53,15 @@ export const networkReply = z.strictObject({
 export const endpointSpec = z.strictObject({
   network: networkId,
   /** Interface addresses with prefix length, at most one per family; empty for none. */
-  addresses: z.array(cidr).max(2),
+  addresses: z.array(cidr).max(2).refine(areOfTwoFamilies, 'two addresses of one family'),
   /** Chosen by the user; otherwise the router makes one. */
   mac: mac.optional(),
 })
+
+function areOfTwoFamilies(addresses: readonly string[]): boolean {
+  const families = addresses.map((text) => isIpv4(parsePrefix(text)?.address))
+  return new Set(families).size === families.length
+}
 
 export const endpointReply = z.strictObject({ mac })
 

@@ -6,7 +6,7 @@
  */
 
 import { z } from 'zod'
-import { isMac } from '../model/address.ts'
+import { isUnicastMac } from '../model/address.ts'
 import type { Mac } from '../model/address.ts'
 import { isEndpointId, isNetworkId } from '../model/cluster.ts'
 import type { EndpointId, NetworkId } from '../model/cluster.ts'
@@ -26,8 +26,8 @@ const prefixOrEmpty = goText.transform((text, context) => {
 
 const macOrEmpty = goText.transform((text, context): Mac | undefined => {
   const mac = text.toLowerCase()
-  if (isMac(mac)) return mac
-  if (mac !== '') context.addIssue({ code: 'custom', message: 'not a MAC address' })
+  if (isUnicastMac(mac)) return mac
+  if (mac !== '') context.addIssue({ code: 'custom', message: 'not a MAC address of an interface' })
   return undefined
 })
 

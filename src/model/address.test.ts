@@ -5,6 +5,7 @@ import {
   ipFromBytes,
   isIpAddress,
   isMac,
+  isUnicastMac,
   macBytes,
   macFromBytes,
   parseIp,
@@ -60,4 +61,16 @@ test.each([
 ])('%j is no address', (text) => {
   expect(parseIp(text)).toBeUndefined()
   expect(isIpAddress(text)).toBe(false)
+})
+
+test.each(['01:00:5e:00:00:01', 'ff:ff:ff:ff:ff:ff', '00:00:00:00:00:00', '02:00:00:00:00', ''])(
+  'no interface has the MAC address %j',
+  (text) => {
+    expect(isUnicastMac(text)).toBe(false)
+  },
+)
+
+test('an interface may have a MAC address of its maker, or one made up locally', () => {
+  expect(isUnicastMac('00:16:3e:00:00:01')).toBe(true)
+  expect(isUnicastMac('02:42:0a:2c:07:09')).toBe(true)
 })

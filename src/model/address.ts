@@ -41,6 +41,11 @@ export function isMac(value: unknown): value is Mac {
   return typeof value === 'string' && macText.test(value)
 }
 
+/** What an interface may have: no group address (lowest bit of the first octet), not all zero. */
+export function isUnicastMac(value: unknown): value is Mac {
+  return isMac(value) && /^.[02468ace]/.test(value) && value !== '00:00:00:00:00:00'
+}
+
 export function isIfIndex(value: unknown): value is IfIndex {
   return Number.isInteger(value) && Number(value) > 0
 }

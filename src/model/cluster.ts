@@ -9,7 +9,7 @@
  * paths. Their guards therefore allow nothing that could mean something there.
  */
 
-import { isIpAddress, isMac } from './address.ts'
+import { isIpAddress, isUnicastMac } from './address.ts'
 import type { IpAddress, Mac } from './address.ts'
 import type { Branded } from './brand.ts'
 
@@ -112,7 +112,7 @@ export function isEndpoint(value: unknown): value is Endpoint {
     isEndpointId(value['id']) &&
     isNetworkId(value['network']) &&
     isHostId(value['host']) &&
-    isMac(value['mac']) &&
+    isUnicastMac(value['mac']) &&
     isListOf(value['addresses'], isIpAddress)
   )
 }

@@ -7,7 +7,7 @@
 
 import type { LocalEndpoint } from '../datapath/segment.ts'
 import { openShelf } from '../disk/shelf.ts'
-import { isMac } from '../model/address.ts'
+import { isUnicastMac } from '../model/address.ts'
 import { isEndpointId, isNetwork, isNetworkId, isRecord } from '../model/cluster.ts'
 import type { EndpointId, Network, NetworkId } from '../model/cluster.ts'
 import { parsePrefix } from '../model/prefix.ts'
@@ -102,7 +102,7 @@ function isOwnEndpoint(value: unknown): value is OwnEndpoint {
     isRecord(value) &&
     isEndpointId(value['id']) &&
     isNetworkId(value['network']) &&
-    isMac(value['mac']) &&
+    isUnicastMac(value['mac']) &&
     isPhase(value['phase']) &&
     typeof value['since'] === 'string' &&
     (value['sandbox'] === undefined || typeof value['sandbox'] === 'string') &&
