@@ -1,8 +1,20 @@
-/** Nothing that is restarted or killed cuts a flow between containers that are not part of it. */
+/** Nothing that is restarted, killed, lost or deleted cuts a flow that has no part in it. */
 
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createSeedLab, pings, readStatus, runContainer } from '../support/cluster.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createRouterClient } from '../../src/control/client.ts'
+import { isEndpointId } from '../../src/model/cluster.ts'
+import {
+  addressOf,
+  createSeedLab,
+  pings,
+  readStatus,
+  restarted,
+  runContainer,
+  signalMain,
+  storedKeys,
+} from '../support/cluster.ts'
 import { lostWhile } from '../support/flow.ts'
+import type { Losses } from '../support/flow.ts'
 import { ok, until } from '../support/lab/lab.ts'
 import type { Host, Lab } from '../support/lab/lab.ts'
 
@@ -18,104 +30,190 @@ beforeAll(async () => {
   host3 = lab.host(3)
   await runContainer(host1, 'left')
   await runContainer(host2, 'right')
+  await runContainer(host3, 'third', { args: ['--restart=always'] })
 }, 180_000)
 
 afterAll(async () => {
   await lab?.[Symbol.asyncDispose]()
 }, 60_000)
 
-function flow(work: () => Promise<unknown>): Promise<{ lost: number; broken: boolean }> {
+function flow(work: () => Promise<unknown>): Promise<Losses> {
   return lostWhile({ from: host1, container: 'left', to: host2, server: 'right' }, work)
+}
+
+async function everywhere(work: (host: Host) => Promise<unknown>): Promise<void> {
+  await Promise.all(lab.hosts.map(work))
 }
 
 const nothing = { lost: 0, broken: false }
 
-test('the router is killed, on both ends of the flow', async () => {
-  expect(
-    await flow(async () => {
-      await ok(host1.docker('kill', '-s', 'KILL', 'weave'))
-      await ok(host2.docker('kill', '-s', 'KILL', 'weave'))
-      await ok(host1.docker('start', 'weave'))
-      await ok(host2.docker('start', 'weave'))
-      await bothReady()
+describe('a flow between two hosts loses nothing while, on all three,', () => {
+  test.each(['KILL', 'TERM'])('routers end by SIG%s and are back by themselves', async (signal) => {
+    const losses = await flow(() =>
+      everywhere((host) => restarted(host, () => signalMain(host, 'weave', signal))),
+    )
+    expect(losses).toEqual(nothing)
+  })
+
+  test('routers are stopped, and launched again', async () => {
+    const losses = await flow(() =>
+      everywhere((host) =>
+        restarted(host, async () => {
+          await ok(host.weave('stop'))
+          await ok(host.weave('launch'))
+        }),
+      ),
+    )
+    expect(losses).toEqual(nothing)
+  })
+
+  test.each(['KILL', 'TERM'])('plugins end by SIG%s, and serve again', async (signal) => {
+    const losses = await flow(async () => {
+      await everywhere(async (host) => {
+        await signalMain(host, 'weaveplugin', signal)
+        await runContainer(host, `after-${host.name}`)
+      })
+    })
+    expect(losses).toEqual(nothing)
+    await everywhere((host) => reachedAndRemoved(host, `after-${host.name}`))
+  })
+
+  test('containers beside them are restarted, killed and started again', async () => {
+    const losses = await flow(() =>
+      everywhere(async (host) => {
+        const name = `beside-${host.name}`
+        await runContainer(host, name)
+        await ok(host.docker('restart', '-t', '0', name))
+        await ok(host.docker('kill', name))
+        await ok(host.docker('start', name))
+      }),
+    )
+    expect(losses).toEqual(nothing)
+    await everywhere((host) => reachedAndRemoved(host, `beside-${host.name}`))
+  })
+})
+
+test('a container whose router dies while it is being started starts when the router is back', async () => {
+  const losses = await flow(() =>
+    restarted(host1, async () => {
+      await signalMain(host1, 'weave', 'STOP')
+      const starting = runContainer(host1, 'patient')
+      await new Promise((resolve) => setTimeout(resolve, 1500))
+      await signalMain(host1, 'weave', 'KILL')
+      await starting
     }),
-  ).toEqual(nothing)
-})
-
-test('the router is stopped, and launched again', async () => {
-  expect(
-    await flow(async () => {
-      await ok(host1.weave('stop'))
-      await ok(host1.weave('launch'))
-      await bothReady()
-    }),
-  ).toEqual(nothing)
-})
-
-test('the plugin is restarted', async () => {
-  expect(await flow(() => ok(host1.docker('restart', 'weaveplugin')))).toEqual(nothing)
-  await runContainer(host1, 'after-plugin')
-  expect(await pings(host1, 'after-plugin', 'right')).toBe(true)
-  await ok(host1.docker('rm', '-f', 'after-plugin'))
-})
-
-test('a container beside them is restarted', async () => {
-  await runContainer(host1, 'beside')
-  expect(await flow(() => ok(host1.docker('restart', '-t', '0', 'beside')))).toEqual(nothing)
-  expect(await pings(host2, 'right', 'beside')).toBe(true)
-  await ok(host1.docker('rm', '-f', 'beside'))
-})
-
-test('dockerd is restarted on a third host, whose containers come back', async () => {
-  await runContainer(host3, 'third', { args: ['--restart=always'] })
-  expect(await pings(host1, 'left', 'third')).toBe(true)
-  expect(
-    await flow(async () => {
-      await host3.stopDocker()
-      await host3.startDocker()
-    }),
-  ).toEqual(nothing)
-  expect(await until(() => pings(host1, 'left', 'third'), 60_000)).toBe(true)
-})
-
-test('the store is away for a while', async () => {
-  expect(
-    await flow(async () => {
-      await lab.store.stop()
-      await new Promise((resolve) => setTimeout(resolve, 5000))
-      await lab.store.start()
-    }),
-  ).toEqual(nothing)
-  expect(await until(async () => (await readStatus(host1)).store.connected, 20_000)).toBe(true)
-})
-
-test('somebody deletes our entries, links and rules: they are mended, and counted', async () => {
-  const before = await driftOf(host1)
-  const tunnel = await ok(host1.run("ip -o link | grep -o 'wvx[0-9a-f]*' | head -1"))
-  await ok(
-    host1.run(
-      `bridge fdb show dev ${tunnel} | grep dst | while read mac rest; do bridge fdb del $mac dev ${tunnel} self; done; true`,
-    ),
   )
-  await ok(host1.run('iptables -F FORWARD; nft delete table inet weave'))
-  expect(await until(() => pings(host1, 'left', 'right'), 30_000)).toBe(true)
-  expect(await until(async () => (await driftOf(host1)) > before, 30_000)).toBe(true)
-
-  await ok(host1.run(`ip link delete ${tunnel}`))
-  expect(await until(() => pings(host1, 'left', 'right'), 30_000)).toBe(true)
-  expect(
-    await until(async () => (await host1.run('nft list table inet weave')).code === 0, 30_000),
-  ).toBe(true)
+  expect(losses).toEqual(nothing)
+  await reachedAndRemoved(host1, 'patient')
 })
 
-async function driftOf(host: Host): Promise<number> {
-  const { targets } = await readStatus(host)
-  return targets.reduce((sum, { drift }) => sum + drift, 0)
+describe('dockerd of a third host', () => {
+  test.each(['stopDocker', 'killDocker'] as const)(
+    '%s and start: its containers come back, and a flow of others loses nothing',
+    async (end) => {
+      const losses = await flow(async () => {
+        await restarted(host3, async () => {
+          await host3[end]()
+          await host3.startDocker()
+        })
+      })
+      expect(losses).toEqual(nothing)
+      expect(await until(() => pings(host1, 'left', 'third'), 60_000)).toBe(true)
+      expect(await pings(host3, 'third', 'left')).toBe(true)
+    },
+  )
+})
+
+describe('while the store is away', () => {
+  const id = 'e2e0'.repeat(16)
+
+  test('flows go on, containers start and are reached, and are published once it is back', async () => {
+    const [left] = (await readStatus(host1)).endpoints.filter(({ local }) => local)
+    if (left === undefined) throw new Error('left is not there')
+    const { network } = left
+    const address = (await addressOf(host1, 'left')).replace(/\d+$/, '222')
+    using router = createRouterClient({ socket: host1.path('/run/weave/weave.sock') })
+    const call = { signal: AbortSignal.timeout(60_000) }
+    if (!isEndpointId(id)) throw new Error(`${id} is no endpoint ID`)
+    await ok(host1.docker('run', '-d', '--name=newcomer', '--net=none', 'ubuntu', 'sleep', '1000'))
+
+    const losses = await flow(async () => {
+      await lab.store.stop()
+      expect(await until(async () => !(await readStatus(host1)).store.connected, 10_000)).toBe(true)
+      // Docker itself starts no container without its cluster store: its part is played here.
+      await router.putEndpoint(id, { network, addresses: [`${address}/24`] }, call)
+      const { link } = await router.joinEndpoint(id, { sandbox: '' }, call)
+      await moveIn(host1, 'newcomer', { link, address })
+      expect(await pings(host1, 'newcomer', await addressOf(host2, 'right'))).toBe(true)
+      expect(await pings(host2, 'right', address)).toBe(true)
+      expect(await publishedOn(host2, id)).toBe(false)
+      await lab.store.start()
+    })
+    expect(losses).toEqual(nothing)
+    expect(await until(() => publishedOn(host2, id), 20_000)).toBe(true)
+    expect((await readStatus(host1)).store.connected).toBe(true)
+    await router.deleteEndpoint(id, call)
+    await ok(host1.docker('rm', '-f', 'newcomer'))
+    expect(await until(async () => !(await publishedOn(host2, id)), 10_000)).toBe(true)
+  })
+})
+
+test('a store that has lost all its data is filled again, and nobody notices', async () => {
+  const { cluster } = await readStatus(host1)
+  const ids = await Promise.all([
+    endpointOf(host1, 'left'),
+    endpointOf(host2, 'right'),
+    endpointOf(host3, 'third'),
+  ])
+  // What a dockerd that was killed has forgotten is not ours to bring back.
+  const wanted = (await storedKeys(lab)).filter(
+    (key) => !key.includes('/endpoints/') || ids.some((id) => key.endsWith(id)),
+  )
+  expect(wanted).toHaveLength(1 + lab.hosts.length + 1 + 1 + ids.length)
+
+  const losses = await flow(async () => {
+    await lab.store.stop()
+    await ok(lab.hub.run('rm -rf /tmp/etcd'))
+    await lab.store.start()
+    const isFilled = await until(async () => {
+      const now = new Set(await storedKeys(lab))
+      return wanted.every((key) => now.has(key))
+    }, 30_000)
+    expect(isFilled).toBe(true)
+  })
+  expect(losses).toEqual(nothing)
+  expect((await readStatus(host3)).cluster.id).toBe(cluster.id)
+  expect(await pings(host1, 'left', await addressOf(host3, 'third'))).toBe(true)
+})
+
+async function endpointOf(host: Host, container: string): Promise<string> {
+  const format = '{{.NetworkSettings.Networks.weave.EndpointID}}'
+  return ok(host.docker('inspect', '-f', format, container))
 }
 
-async function bothReady(): Promise<void> {
-  for (const host of [host1, host2]) {
-    const isReady = await until(async () => (await host.weave('status')).code === 0, 30_000)
-    if (!isReady) throw new Error(`${host.name} does not become ready`)
-  }
+async function reachedAndRemoved(host: Host, container: string): Promise<void> {
+  expect(await pings(host2, 'right', container)).toBe(true)
+  expect(await pings(host, container, 'left')).toBe(true)
+  await ok(host.docker('rm', '-f', container))
+}
+
+async function publishedOn(host: Host, id: string): Promise<boolean> {
+  return (await readStatus(host)).endpoints.some((endpoint) => endpoint.id === id)
+}
+
+/** What Docker does with the interface that a driver hands to it. */
+async function moveIn(
+  host: Host,
+  container: string,
+  { link, address }: { readonly link: string; readonly address: string },
+): Promise<void> {
+  const pid = await ok(host.docker('inspect', '-f', '{{.State.Pid}}', container))
+  await ok(
+    host.run(
+      `ip link set ${link} netns ${pid} && nsenter -t ${pid} -n sh -ec '
+         ip link set ${link} name ethwe0
+         ip address add ${address}/24 dev ethwe0
+         ip link set ethwe0 up'`,
+    ),
+  )
 }

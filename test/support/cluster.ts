@@ -6,7 +6,7 @@
 
 import { status } from '../../src/control/messages.ts'
 import type { Status } from '../../src/control/messages.ts'
-import { createLab, ok } from './lab/lab.ts'
+import { createLab, ok, until } from './lab/lab.ts'
 import type { Host, Lab } from './lab/lab.ts'
 
 /**
@@ -14,6 +14,7 @@ import type { Host, Lab } from './lab/lab.ts'
  * to resolve names.
  */
 const image = 'ubuntu'
+const backMs = 45_000
 
 export async function createSeedLab(hosts: 2 | 3 = 2): Promise<Lab> {
   const lab = await createLab({ hosts, engine: '20.10', store: 'etcd-as-docker-cluster-store' })
@@ -35,7 +36,7 @@ async function launchSeed(lab: Lab): Promise<void> {
   await ok(first.docker('network', 'create', '--driver=weave', 'weave'))
 }
 
-/** Starts a container that stays; gives its ID. */
+/** Starts a container that stays, and ends at once when told to; gives its ID. */
 export async function runContainer(
   host: Host,
   name: string,
@@ -46,7 +47,8 @@ export async function runContainer(
   } = {},
 ): Promise<string> {
   const { net = 'weave', args = [], command = ['sleep', '100000'] } = options
-  return ok(host.docker('run', '-d', `--name=${name}`, `--net=${net}`, ...args, image, ...command))
+  const flags = ['-d', '--stop-signal=KILL', `--name=${name}`, `--net=${net}`]
+  return ok(host.docker('run', ...flags, ...args, image, ...command))
 }
 
 /** Whether `name` answers a ping from within `container`. */
@@ -87,4 +89,31 @@ export async function ourLinks(host: Host): Promise<readonly string[]> {
 export async function readStatus(host: Host): Promise<Status> {
   const { stdout } = await host.weave('status', '-o', 'json')
   return status.parse(JSON.parse(stdout))
+}
+
+/** What is in the store under our keys. */
+export async function storedKeys(lab: Lab, under = ''): Promise<readonly string[]> {
+  const text = await lab.store.ctl('get', '--prefix', '--keys-only', `/weave/v1/${under}`)
+  return text.split('\n').filter((line) => line !== '')
+}
+
+/** Signals the process of one of weave's containers behind Docker's back. */
+export async function signalMain(
+  host: Host,
+  container: 'weave' | 'weaveplugin',
+  signal: string,
+): Promise<void> {
+  const pid = await ok(host.docker('inspect', '-f', '{{.State.Pid}}', container))
+  await ok(host.run(['kill', `-${signal}`, pid]))
+}
+
+/** Does what ends the router of a host, and waits until another one is ready. */
+export async function restarted(host: Host, work: () => Promise<unknown>): Promise<void> {
+  const { startedAt } = (await readStatus(host)).host
+  await work()
+  const isBack = await until(async () => {
+    const now = await readStatus(host).catch(() => undefined)
+    return now?.ready === true && now.host.startedAt !== startedAt
+  }, backMs)
+  if (!isBack) throw new Error(`the router of ${host.name} does not come back`)
 }
