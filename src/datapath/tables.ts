@@ -25,7 +25,7 @@ import { bridgeName, hostEndName, tunnelName } from './names.ts'
 import type { Destination, Segment } from './segment.ts'
 
 export interface ActualTables {
-  /** Our links by name: bridges, tunnels, host ends. */
+  /** Our links by name: bridges, and those tunnels and host ends that are ports of one already. */
   readonly links: ReadonlyMap<string, IfIndex>
   /** By bridge. */
   readonly neighbours: ReadonlyMap<IfIndex, ReadonlyMap<IpAddress, Mac>>

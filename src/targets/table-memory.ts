@@ -71,10 +71,10 @@ export function createTableMemory(socket: RouteSocket, now: () => number): Table
         known = { tables: await read(links), sinceMs: now() }
       }
       const { tables } = known
-      const present = new Set(links.map(({ index }) => index))
-      own = present
-      forgetGone(tables, present)
-      return { links: new Map(links.map(({ name, index }) => [name, index])), ...tables }
+      own = new Set(links.map(({ index }) => index))
+      const placed = links.filter(isPlaced)
+      forgetGone(tables, new Set(placed.map(({ index }) => index)))
+      return { links: new Map(placed.map(({ name, index }) => [name, index])), ...tables }
     },
     note(steps) {
       notedMs = now()
@@ -89,6 +89,14 @@ export function createTableMemory(socket: RouteSocket, now: () => number): Table
       return true
     },
   }
+}
+
+/**
+ * A tunnel or a host end is a bridge's port. Before that the bridge has no place for its entries, and
+ * the kernel drops its half of a request for both tables without a word.
+ */
+function isPlaced({ name, master }: Link): boolean {
+  return parseLinkName(name)?.kind === 'bridge' || master !== undefined
 }
 
 function concernsUs(links: ReadonlySet<number> | 'any', own: ReadonlySet<number>): boolean {
