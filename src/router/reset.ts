@@ -16,6 +16,7 @@ import type { Store, StoreRecord } from '../store/store.ts'
 import { removeFilters } from '../targets/filters.ts'
 import { removeAllLinks } from '../targets/links.ts'
 import { readIdentity, readMembership } from './membership.ts'
+import { isOwnAddress } from './underlay.ts'
 
 /** Less than the fewest writes that etcd takes in one transaction. */
 const deletesAtOnce = 64
@@ -41,9 +42,13 @@ export async function resetKernel(socket: RouteSocket): Promise<ResetReply> {
 /**
  * Our own host and endpoint records; with nobody else left in the cluster, all of it.
  * Returns how many records were removed.
+ *
+ * The trap: on a copied machine "our own" are the original's. So a host record that names an address
+ * of some other machine is not ours, nor is anything else then; if it is only old, its lease ends it.
  */
 export async function resetRecords(store: Store, self: HostId): Promise<number> {
   const { records } = await store.list(root)
+  if (records.some((record) => isCopied(record, self))) return 0
   const alone = records.every(({ key }) => hosts.id(key) === undefined || hosts.id(key) === self)
   const ours = alone ? records : records.filter((record) => isOwn(record, self))
   for (let start = 0; start < ours.length; start += deletesAtOnce) {
@@ -55,4 +60,9 @@ export async function resetRecords(store: Store, self: HostId): Promise<number> 
 
 function isOwn({ key }: StoreRecord, self: HostId): boolean {
   return hosts.id(key) === self || endpoints.id(key)?.host === self
+}
+
+function isCopied({ key, text }: StoreRecord, self: HostId): boolean {
+  const host = hosts.id(key) === self ? hosts.decode(text) : undefined
+  return host !== undefined && !isOwnAddress(host.address)
 }
