@@ -115,26 +115,33 @@ function rememberSegments({ self, mtuBytes, facts, view }: ClusterSources): {
   return { local, complete }
 }
 
+interface ClaimOptions {
+  readonly patienceMs: number
+  readonly answers: (host: Host, signal: AbortSignal) => Promise<boolean>
+  readonly signal: AbortSignal
+}
+
 /**
  * Makes sure that no living host has our identity, before we publish under it.
  *
  * A record at our own address is our own, left by the router before this one. One at another
- * address may be ours too, from before the address changed: then it is not renewed and vanishes
- * with its lease. If it stays, somebody keeps it alive.
+ * address may be ours too, from before the address changed: then nobody answers there, it is not
+ * renewed, and vanishes with its lease. If it stays, somebody keeps it alive.
  *
+ * @param options.answers whether a router with this identity answers where the record says.
  * @throws HOST_ID_TAKEN
  */
 export async function claimIdentity(
   self: Host,
   view: View,
-  { patienceMs, signal }: { readonly patienceMs: number; readonly signal: AbortSignal },
+  { patienceMs, answers, signal }: ClaimOptions,
 ): Promise<void> {
   await view.ready
   const deadline = Date.now() + patienceMs
   while (!signal.aborted) {
     const other = view.hosts().get(self.id)?.value
     if (other === undefined || other.address === self.address) return
-    if (Date.now() > deadline) refuseCopy(self, other)
+    if (Date.now() > deadline || (await answers(other, signal))) refuseCopy(self, other)
     await sleep(200, undefined, { signal })
   }
 }

@@ -5,6 +5,7 @@
  * own disk, and the rest follows when the store comes back.
  */
 
+import { askPeer } from '../control/peer.ts'
 import type { Host } from '../model/cluster.ts'
 import { portsOf } from '../settings/launch.ts'
 import type { Paths } from '../settings/paths.ts'
@@ -59,7 +60,8 @@ export async function connectStore(options: ConnectionOptions): Promise<Connecti
   const view = createView(store, { signal, holdMs, onChange, expectedCluster })
   const lease = holdLease(store, { ttlSeconds: leaseSeconds, signal, onChange })
   const patienceMs = (leaseSeconds + 10) * 1000
-  const claimed = createClaim(claimIdentity(self, view, { patienceMs, signal }), onChange)
+  const claim = { patienceMs, answers: answersAs, signal }
+  const claimed = createClaim(claimIdentity(self, view, claim), onChange)
   return {
     store,
     view,
@@ -78,6 +80,12 @@ export async function connectStore(options: ConnectionOptions): Promise<Connecti
       await managed?.done
     },
   }
+}
+
+async function answersAs(host: Host, signal: AbortSignal): Promise<boolean> {
+  const { address, controlPort } = host
+  const answer = await askPeer({ host: address, port: controlPort }, { signal })
+  return answer.kind === 'answered' && answer.cluster.host === host.id
 }
 
 function createClaim(
