@@ -88,7 +88,13 @@ export type LinkStep =
     }
   | { readonly kind: 'deny-link-local'; readonly link: IfIndex; readonly name: string }
   | { readonly kind: 'set-up'; readonly link: IfIndex; readonly name: string }
-  | { readonly kind: 'delete-link'; readonly link: IfIndex; readonly name: string }
+  | Deletion
+
+export interface Deletion {
+  readonly kind: 'delete-link'
+  readonly link: IfIndex
+  readonly name: string
+}
 
 type ByName = ReadonlyMap<string, ActualLink>
 
@@ -104,7 +110,7 @@ export function planLinks(
 export function planSweep(
   { segments }: DesiredLinks,
   actual: readonly ActualLink[],
-): readonly LinkStep[] {
+): readonly Deletion[] {
   const wanted = new Set(segments.flatMap(namesOf))
   return actual
     .filter(({ name }) => parseLinkName(name) !== undefined && !wanted.has(name))
@@ -189,6 +195,6 @@ function planUp({ index, name, up, takesLinkLocal }: ActualLink): LinkStep[] {
   return up ? [] : [{ kind: 'set-up', link: index, name }]
 }
 
-function deletion({ index, name }: ActualLink): LinkStep {
+function deletion({ index, name }: ActualLink): Deletion {
   return { kind: 'delete-link', link: index, name }
 }

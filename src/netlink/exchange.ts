@@ -9,6 +9,7 @@
  * half-way carry older sequence numbers and are passed over.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { NetlinkError } from './errors.ts'
 import { receiveAsync, receiveNow, sendAsync } from './libc.ts'
 import {
@@ -44,7 +45,8 @@ interface Answers {
 const EINTR = 4
 /** Ours: the kernel sends parts of at most 32 KiB, more only for one message that needs it. */
 const datagramBytes = 1 << 18
-const listAttempts = 5
+const listAttempts = 20
+const longestPauseMs = 200
 
 export function createExchange(fd: number): Exchange {
   const wire = createWire(fd)
@@ -58,6 +60,7 @@ export function createExchange(fd: number): Exchange {
       for (let attempt = 1; attempt <= listAttempts; attempt += 1) {
         const { bodies, torn } = await collect(wire, request, NLM_F_REQUEST | NLM_F_DUMP)
         if (!torn) return bodies
+        await sleep(pauseMs(attempt))
       }
       throw new NetlinkError(request.what, EINTR, `changed during all ${listAttempts} readings`)
     },
@@ -123,6 +126,11 @@ async function collect({ send, receive }: Wire, request: Request, flags: number)
       torn: answers.some((answer) => (answer.flags & NLM_F_DUMP_INTR) !== 0),
     }
   }
+}
+
+/** After the nth torn reading: whoever makes or removes many links is given time to finish. */
+function pauseMs(attempt: number): number {
+  return Math.min(longestPauseMs, 2 ** (attempt - 1))
 }
 
 function isEnd({ type }: Message): boolean {

@@ -1,16 +1,22 @@
 /** Joins the plan for links with the kernel: see `datapath/links.ts` for what should exist and why. */
 
 import { planLinks, planSweep } from '../datapath/links.ts'
-import type { ActualLink, DesiredLinks, LinkStep } from '../datapath/links.ts'
+import type { ActualLink, Deletion, DesiredLinks, LinkStep } from '../datapath/links.ts'
 import { parseLinkName } from '../datapath/names.ts'
 import type { Mac } from '../model/address.ts'
 import { isMac } from '../model/address.ts'
-import { encodeDeleteLink, encodeSetLink, encodeSetPort } from '../netlink/link-change.ts'
+import { isNetlinkError } from '../netlink/errors.ts'
+import {
+  deleteLinks,
+  encodeDeleteLink,
+  encodeSetLink,
+  encodeSetPort,
+} from '../netlink/link-change.ts'
 import { encodeCreateBridge, encodeCreateTunnel, encodeMakeVeth } from '../netlink/link-create.ts'
 import { listLinks } from '../netlink/link.ts'
 import type { Request } from '../netlink/message.ts'
 import type { RouteSocket } from '../netlink/socket.ts'
-import type { Target } from '../reconcile/reconcile.ts'
+import type { StepFailure, Target } from '../reconcile/reconcile.ts'
 import { takeSteps } from './batch.ts'
 
 export function linksTarget(
@@ -27,7 +33,7 @@ export function linksTarget(
 }
 
 /**
- * Removes our links that nothing explains. On a socket of its own: removing a link takes the kernel
+ * Removes our links that nothing explains. On a socket of its own: removing links takes the kernel
  * up to 50 ms, and no container's start should queue behind that.
  *
  * The trap: a link that is made while we look is explained by a fact that is younger than our look.
@@ -36,7 +42,7 @@ export function linksTarget(
 export function sweepTarget(
   socket: RouteSocket,
   desired: () => Promise<DesiredLinks>,
-): Target<DesiredLinks, Swept, LinkStep> {
+): Target<DesiredLinks, Swept, Deletion> {
   return {
     name: 'sweep',
     desired,
@@ -45,7 +51,7 @@ export function sweepTarget(
       return { links, explained: await desired() }
     },
     plan: (_before, { links, explained }) => planSweep(explained, links),
-    apply: (steps) => takeSteps(socket, steps, requestsFor),
+    apply: (steps) => removeTogether(socket, steps),
   }
 }
 
@@ -54,11 +60,26 @@ interface Swept {
   readonly explained: DesiredLinks
 }
 
+/** The other end of a veth takes this one with it; gone is what was wanted. */
+async function removeTogether(
+  socket: RouteSocket,
+  steps: readonly Deletion[],
+): Promise<readonly StepFailure<Deletion>[]> {
+  const errors = await deleteLinks(
+    socket,
+    steps.map(({ link }) => link),
+  )
+  return steps.flatMap((step, index) => {
+    const cause = errors[index]
+    return cause === undefined || isNetlinkError(cause, 'ENODEV') ? [] : [{ step, cause }]
+  })
+}
+
 /** Removes every link that is ours by name; for a reset. Returns how many there were. */
 export async function removeAllLinks(socket: RouteSocket): Promise<number> {
   const ours = (await listLinks(socket)).filter(({ name }) => parseLinkName(name) !== undefined)
   const steps = ours.map(({ index, name }) => ({ kind: 'delete-link', link: index, name }) as const)
-  const [failure] = await takeSteps(socket, steps, requestsFor)
+  const [failure] = await removeTogether(socket, steps)
   if (failure !== undefined) throw failure.cause
   return ours.length
 }

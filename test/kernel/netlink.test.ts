@@ -13,7 +13,13 @@ import {
   encodeSetRemote,
   listForwarding,
 } from '../../src/netlink/forwarding.ts'
-import { deleteLink, setLink, setPort } from '../../src/netlink/link-change.ts'
+import {
+  deleteLink,
+  deleteLinks,
+  encodeDeleteLink,
+  setLink,
+  setPort,
+} from '../../src/netlink/link-change.ts'
 import { createBridge, createTunnel, createVeth } from '../../src/netlink/link-create.ts'
 import { findLink, listLinks } from '../../src/netlink/link.ts'
 import { encodeSetNeighbour, listNeighbours } from '../../src/netlink/neighbour.ts'
@@ -58,6 +64,13 @@ async function createSegment(): Promise<{ readonly bridge: IfIndex; readonly tun
   await setLink(space.socket, tunnel, { state: 'up' })
   await setLink(space.socket, bridge, { state: 'up' })
   return { bridge, tunnel }
+}
+
+async function createPairs(count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    const [host, container] = [{ name: `wvh${index}` }, { name: `c${index}` }]
+    await createVeth(space.socket, { host, container, mtuBytes: 1450 })
+  }
 }
 
 function macOf(index: number): string {
@@ -204,6 +217,34 @@ test('ten thousand endpoints are written within a second, and read back whole', 
     'bridge fdb show dev wvx000001 | grep -c "dst 192.0.2.2 self"; ip neigh show dev wvb000001 nud permanent | wc -l',
   )
   expect(shown).toBe(`${entries}\n${entries}\n`)
+})
+
+test('many links are removed together, and the one that has gone already is named', async () => {
+  await createPairs(20)
+  const names = Array.from({ length: 20 }, (_, index) => `wvh${index}`)
+  const links = await Promise.all(names.map(indexOf))
+  await deleteLink(space.socket, 'wvh7')
+  const errors = await deleteLinks(space.socket, links)
+  expect(errors.map((error) => error?.code)).toEqual(
+    links.map((_, index) => (index === 7 ? 'ENODEV' : undefined)),
+  )
+  expect(await space.run('ip', '-br', 'link')).toMatch(/^lo\s+[^\n]*\n?$/)
+  const again = await deleteLinks(space.socket, links)
+  expect(again.map((error) => error?.code)).toEqual(links.map(() => 'ENODEV'))
+})
+
+test('a list is read whole although links come and go meanwhile, one by one', async () => {
+  await createPairs(60)
+  using other = inNetworkNamespace(`/run/netns/${space.name}`, () => openRouteSocket())
+  let busy = true
+  const removing = other
+    .request(Array.from({ length: 40 }, (_, index) => encodeDeleteLink(`wvh${index}`)))
+    .finally(() => (busy = false))
+  while (busy) {
+    const names = (await listLinks(space.socket)).map(({ name }) => name)
+    expect(names).toEqual(expect.arrayContaining(['lo', 'wvh40', 'c40', 'wvh59', 'c59']))
+  }
+  expect(await removing).toEqual(Array.from({ length: 40 }, () => undefined))
 })
 
 test('questions and requests that are asked all at once do not mix up their answers', async () => {
