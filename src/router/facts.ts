@@ -81,6 +81,19 @@ export async function openFacts(
   }
 }
 
+/**
+ * Throws while the network of an endpoint is not known, because its file was set aside: what its
+ * links are called cannot be told, and nobody may take them for ones that nothing explains.
+ */
+export function requireNetworks({
+  networks,
+  endpoints,
+}: Pick<Facts, 'networks' | 'endpoints'>): void {
+  const lost = [...endpoints.values()].find(({ network }) => !networks.has(network))
+  if (lost === undefined) return
+  throw new Error(`network ${lost.network.slice(0, 12)} of a container here is not known any more`)
+}
+
 /** The bare addresses of an endpoint, as the data plane wants them. */
 export function toLocalEndpoint(endpoint: OwnEndpoint): LocalEndpoint {
   const { id, network, mac, phase } = endpoint

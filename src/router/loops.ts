@@ -59,21 +59,27 @@ export function startLoops(
 ): Loops {
   const stopping = new AbortController()
   const signal = AbortSignal.any([ending, stopping.signal])
-  function start(target: AnyTarget, everyMs = resyncMs): Loop {
-    const onPass = createReporter(log)
+  function start(
+    target: AnyTarget,
+    { everyMs = resyncMs, onChanged }: { everyMs?: number; onChanged?: () => void } = {},
+  ): Loop {
+    const onPass = createReporter(log, onChanged)
     return target((one) => startLoop(one, { signal, resyncMs: everyMs, backoffMs, onPass }))
+  }
+  function ringAll(): void {
+    for (const loop of ringable) loop.ring()
   }
   const links = start(targets.links)
   const tables = start(targets.tables)
   const publication = start(targets.publication)
-  const filters = start(targets.filters, filtersResyncMs)
-  const ringable = [links, start(targets.sweep), tables, publication, start(targets.memory)]
+  const filters = start(targets.filters, { everyMs: filtersResyncMs })
+  // A network that came back into this host's memory concerns its links and tables.
+  const memory = start(targets.memory, { onChanged: ringAll })
+  const ringable = [links, start(targets.sweep), tables, publication, memory]
   const all = [...ringable, filters]
   const done = Promise.all(all.map((loop) => loop.done))
   return {
-    ringAll() {
-      for (const loop of ringable) loop.ring()
-    },
+    ringAll,
     ringTables: tables.ring,
     ringFilters: filters.ring,
     async settleLinks(endpoint, callSignal) {
@@ -121,14 +127,16 @@ function isLinkStep(step: unknown): step is LinkStep {
 }
 
 /** Says a problem once when it appears, not at every attempt, and once when it is over. */
-function createReporter(log: Logger): (target: string, pass: Pass) => void {
+function createReporter(log: Logger, onChanged = () => {}): (target: string, pass: Pass) => void {
   let said: string | undefined
   return (target, pass) => {
     const problem = problemOf(pass)
     if (problem !== undefined && problem !== said)
       log.warn({ target, problem }, 'not as it should be')
     if (problem === undefined && said !== undefined) log.info({ target }, 'in order again')
-    if (pass.kind === 'changed') log.debug({ target, steps: pass.steps }, 'changed')
     said = problem
+    if (pass.kind !== 'changed') return
+    log.debug({ target, steps: pass.steps }, 'changed')
+    onChanged()
   }
 }

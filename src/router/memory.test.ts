@@ -36,3 +36,11 @@ test('a removed network is kept in mind until its records are gone', () => {
     { kind: 'forget', id: net.id },
   ])
 })
+
+test('a network in use that was lost from the disk is recalled from the cluster, if that knows it', () => {
+  expect(planMemory(inCluster, { networks: [], inUse: inCluster })).toEqual([
+    { kind: 'recall', id: net.id },
+  ])
+  expect(planMemory(nowhere, { networks: [], inUse: inCluster })).toEqual([])
+  expect(planMemory(inCluster, { networks: [], inUse: nowhere })).toEqual([])
+})

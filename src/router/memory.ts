@@ -7,16 +7,21 @@
  *
  * A store that lost its data does not look like that: its records are held in the view until hosts
  * have published again (see `store/view.ts`).
+ *
+ * The other way round, a network that containers here use but whose file was lost is recalled from
+ * the cluster.
  */
 
 import type { NetworkId } from '../model/cluster.ts'
 import { oneByOne } from '../reconcile/reconcile.ts'
 import type { Target } from '../reconcile/reconcile.ts'
+import type { Cluster } from './cluster.ts'
 import type { Facts, KnownNetwork } from './facts.ts'
 
 export type MemoryStep =
   | { readonly kind: 'note-published'; readonly network: KnownNetwork }
   | { readonly kind: 'forget'; readonly id: NetworkId }
+  | { readonly kind: 'recall'; readonly id: NetworkId }
 
 interface Remembered {
   readonly networks: readonly KnownNetwork[]
@@ -25,21 +30,29 @@ interface Remembered {
 
 export function memoryTarget(
   facts: Facts,
-  inCluster: () => Promise<ReadonlySet<NetworkId>>,
+  cluster: Pick<Cluster, 'network' | 'networkIds'>,
 ): Target<ReadonlySet<NetworkId>, Remembered, MemoryStep> {
+  async function apply(step: MemoryStep): Promise<void> {
+    switch (step.kind) {
+      case 'forget':
+        return facts.deleteNetwork(step.id)
+      case 'note-published':
+        return facts.setNetwork({ ...step.network, published: true })
+      case 'recall': {
+        const network = cluster.network(step.id)
+        if (network !== undefined) await facts.setNetwork({ ...network, published: true })
+      }
+    }
+  }
   return {
     name: 'memory',
-    desired: inCluster,
+    desired: async () => cluster.networkIds(),
     observe: async () => ({
       networks: [...facts.networks.values()],
       inUse: new Set([...facts.endpoints.values()].map(({ network }) => network)),
     }),
     plan: planMemory,
-    apply: oneByOne((step) =>
-      step.kind === 'forget'
-        ? facts.deleteNetwork(step.id)
-        : facts.setNetwork({ ...step.network, published: true }),
-    ),
+    apply: oneByOne(apply),
   }
 }
 
@@ -47,11 +60,21 @@ export function planMemory(
   inCluster: ReadonlySet<NetworkId>,
   { networks, inUse }: Remembered,
 ): readonly MemoryStep[] {
-  return networks.flatMap((network): MemoryStep[] => {
-    const { id, removed, published } = network
-    const known = inCluster.has(id)
-    if (removed === true) return known ? [] : [{ kind: 'forget', id }]
-    if (known) return published === true ? [] : [{ kind: 'note-published', network }]
-    return published === true && !inUse.has(id) ? [{ kind: 'forget', id }] : []
-  })
+  const remembered = new Set(networks.map(({ id }) => id))
+  const lost = [...inUse].filter((id) => !remembered.has(id) && inCluster.has(id))
+  return [
+    ...lost.map((id) => ({ kind: 'recall', id }) as const),
+    ...networks.flatMap((network) => planNetwork(network, { inCluster, inUse })),
+  ]
+}
+
+function planNetwork(
+  network: KnownNetwork,
+  sets: { readonly inCluster: ReadonlySet<NetworkId>; readonly inUse: ReadonlySet<NetworkId> },
+): readonly MemoryStep[] {
+  const { id, removed, published } = network
+  const known = sets.inCluster.has(id)
+  if (removed === true) return known ? [] : [{ kind: 'forget', id }]
+  if (known) return published === true ? [] : [{ kind: 'note-published', network }]
+  return published === true && !sets.inUse.has(id) ? [{ kind: 'forget', id }] : []
 }

@@ -5,6 +5,7 @@ import { filtersTarget } from '../targets/filters.ts'
 import { linksTarget, sweepTarget } from '../targets/links.ts'
 import { publicationTarget } from '../targets/publication.ts'
 import { tablesTarget } from '../targets/tables.ts'
+import { requireNetworks } from './facts.ts'
 import { anyTarget } from './loops.ts'
 import type { Targets } from './loops.ts'
 import { memoryTarget } from './memory.ts'
@@ -31,7 +32,12 @@ export function createTargets(parts: Parts): Targets {
         return await links.apply(steps, signal).finally(() => (linkChanges += 1))
       },
     }),
-    sweep: anyTarget(sweepTarget(sweeper, async () => desiredLinks(String(facts.version())))),
+    sweep: anyTarget(
+      sweepTarget(sweeper, async () => {
+        requireNetworks(facts)
+        return desiredLinks(String(facts.version()))
+      }),
+    ),
     tables: anyTarget(tablesTarget(socket, tableMemory, async () => cluster.segments(linkChanges))),
     publication: anyTarget(
       publicationTarget({
@@ -41,6 +47,6 @@ export function createTargets(parts: Parts): Targets {
       }),
     ),
     filters: anyTarget(filtersTarget(async () => filters(cluster.hostAddresses().join(' ')))),
-    memory: anyTarget(memoryTarget(facts, async () => cluster.networkIds())),
+    memory: anyTarget(memoryTarget(facts, cluster)),
   }
 }
