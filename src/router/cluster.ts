@@ -80,6 +80,7 @@ export function createCluster(sources: ClusterSources): Cluster {
         endpoints: inStore(view, view.endpointsOf(self.id)),
         networks: inStore(view, view.networks()),
         vnis: inStore(view, view.vnis()),
+        foreign: view.foreign(),
       }
     },
     network: (id) => view.networks().get(id)?.value,

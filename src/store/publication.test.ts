@@ -38,6 +38,7 @@ const nothing: PublishedRecords = {
   endpoints: new Map(),
   networks: new Map(),
   vnis: new Map(),
+  foreign: new Map(),
 }
 
 function at<T>(value: T, revision = 3n, lease = 0n): Published<T> {
@@ -50,6 +51,7 @@ const complete: PublishedRecords = {
   endpoints: new Map([[webKey, at(web, 3n, 5n)]]),
   networks: new Map([[net.id, at(net)]]),
   vnis: new Map([[net.vni, at(net.id)]]),
+  foreign: new Map(),
 }
 
 function named(id: Endpoint['id']): Endpoint {
@@ -131,4 +133,18 @@ test('from any store to any facts in one round, in transactions that etcd takes'
       expect(store.size).toBe(after.length)
     }),
   )
+})
+
+test('what cannot be read under a key of ours is written again, over exactly that', () => {
+  const keys = [clusterKey, hosts.key(self.id), networks.key(net.id), vnis.key(net.vni)]
+  const foreign = new Map(keys.map((key) => [key, 9n]))
+  const writes = planPublication(own, { ...nothing, foreign }).flatMap((step) => step.writes)
+  for (const key of keys) {
+    expect(writes).toContainEqual(expect.objectContaining({ kind: 'put', key, expected: 9n }))
+  }
+})
+
+test('what cannot be read under other keys is left alone', () => {
+  const foreign = new Map([['/weave/v1/nonsense', 9n]])
+  expect(planPublication(own, { ...complete, foreign })).toEqual([])
 })

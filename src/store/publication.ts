@@ -3,7 +3,8 @@
  *
  * Every host is the authority on its own facts: its host record, its endpoints, and the networks
  * that it uses. So publication is a comparison like any other, not a stream of updates: whatever
- * was missed while the store was away, or lost with it, is found missing and written again.
+ * was missed while the store was away, or lost with it, is found missing and written again. So is
+ * what somebody has made unreadable: a key of ours is ours whatever stands there.
  *
  * Pure. Each step is one transaction; steps are independent of each other.
  */
@@ -38,6 +39,8 @@ export interface PublishedRecords {
   readonly endpoints: ReadonlyMap<string, Published<Endpoint>>
   readonly networks: ReadonlyMap<NetworkId, Published<Network>>
   readonly vnis: ReadonlyMap<Vni, Published<NetworkId>>
+  /** What stands unreadable under some keys, by its revision. */
+  readonly foreign: ReadonlyMap<string, Revision>
 }
 
 export interface PublicationStep {
@@ -54,7 +57,7 @@ export function planPublication(
 ): readonly PublicationStep[] {
   return [
     ...planCluster(own, published),
-    ...planHost(own, published.host),
+    ...planHost(own, published),
     ...inChunks('endpoints', planEndpoints(own, published.endpoints)),
     ...own.networks.flatMap((network) => planNetwork(network, published)),
     ...own.removed.flatMap((id) => planRemoval(id, published)),
@@ -64,19 +67,22 @@ export function planPublication(
 function planCluster(own: OwnRecords, published: PublishedRecords): PublicationStep[] {
   if (published.cluster !== undefined) return []
   const text = encodeCluster({ id: own.cluster })
-  return [{ what: 'cluster', writes: [{ kind: 'put', key: clusterKey, text, expected: 0n }] }]
+  const expected = missing(clusterKey, published)
+  return [{ what: 'cluster', writes: [{ kind: 'put', key: clusterKey, text, expected }] }]
 }
 
-function planHost(
-  { host, lease }: OwnRecords,
-  seen: Published<Host> | undefined,
-): PublicationStep[] {
+function planHost({ host, lease }: OwnRecords, published: PublishedRecords): PublicationStep[] {
+  const seen = published.host
   const text = hosts.encode(host)
   if (seen?.lease === lease && hosts.encode(seen.value) === text) return []
-  const expected = seen?.revision ?? 0n
-  return [
-    { what: 'host', writes: [{ kind: 'put', key: hosts.key(host.id), text, lease, expected }] },
-  ]
+  const key = hosts.key(host.id)
+  const expected = seen?.revision ?? missing(key, published)
+  return [{ what: 'host', writes: [{ kind: 'put', key, text, lease, expected }] }]
+}
+
+/** What to expect where no record of ours is to be read: nothing, or what nobody understands. */
+function missing(key: string, { foreign }: PublishedRecords): Revision {
+  return foreign.get(key) ?? 0n
 }
 
 function planEndpoints(own: OwnRecords, seen: PublishedRecords['endpoints']): Write[] {
@@ -105,7 +111,8 @@ function planNetwork(network: Network, published: PublishedRecords): Publication
   const text = networks.encode(network)
   const writes: Write[] = []
   if (seen === undefined) {
-    writes.push({ kind: 'put', key: networks.key(network.id), text, expected: 0n })
+    const key = networks.key(network.id)
+    writes.push({ kind: 'put', key, text, expected: missing(key, published) })
   } else if (seen.value.vni !== network.vni) {
     return []
   } else if (networks.encode(seen.value) !== text) {
@@ -113,7 +120,8 @@ function planNetwork(network: Network, published: PublishedRecords): Publication
   }
   if (owner === undefined) {
     const key = vnis.key(network.vni)
-    writes.push({ kind: 'put', key, text: vnis.encode(network.id), expected: 0n })
+    const expected = missing(key, published)
+    writes.push({ kind: 'put', key, text: vnis.encode(network.id), expected })
   }
   return writes.length === 0 ? [] : [{ what: `network ${network.id}`, writes }]
 }

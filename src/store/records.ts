@@ -38,6 +38,8 @@ export interface Records {
     readonly endpointsIn: (network: NetworkId) => Iterable<Seen<Endpoint>>
     readonly endpointsOf: (host: HostId) => ReadonlyMap<string, Seen<Endpoint>>
     readonly foreignKeys: () => readonly string[]
+    /** The same, with the revision of what stands there. */
+    readonly foreign: () => ReadonlyMap<string, Revision>
     readonly held: () => number
   }
 }
@@ -56,7 +58,7 @@ const nothing: Hold = new Set()
 
 export function createRecords(): Records {
   const { parts, read } = createParts()
-  const foreign = new Set<string>()
+  const foreign = new Map<string, Revision>()
   const held = new Map<string, Hold>()
 
   function remove(key: string): void {
@@ -78,7 +80,7 @@ export function createRecords(): Records {
   /** True when it can be read. */
   function put(record: StoreRecord): boolean {
     if (!parts.some((part) => part.put(record))) {
-      foreign.add(record.key)
+      foreign.set(record.key, record.revision)
       return false
     }
     held.delete(record.key)
@@ -97,7 +99,12 @@ export function createRecords(): Records {
     release(released) {
       for (const key of released) if (held.get(key) === released) forget(key)
     },
-    read: { ...read, foreignKeys: () => [...foreign], held: () => held.size },
+    read: {
+      ...read,
+      foreignKeys: () => [...foreign.keys()],
+      foreign: () => foreign,
+      held: () => held.size,
+    },
   }
 
   /** Its key may still be foreign: that something unreadable stands there does not change. */
@@ -109,7 +116,7 @@ export function createRecords(): Records {
 
 function createParts(): {
   readonly parts: readonly Part[]
-  readonly read: Omit<Records['read'], 'foreignKeys' | 'held'>
+  readonly read: Omit<Records['read'], 'foreignKeys' | 'foreign' | 'held'>
 } {
   const hostMap = new Map<HostId, Seen<Host>>()
   const networkMap = new Map<NetworkId, Seen<Network>>()

@@ -37,6 +37,8 @@ export interface View {
   readonly endpointsOf: (host: HostId) => ReadonlyMap<string, Seen<Endpoint>>
   /** Keys that no schema explains, or whose text it does not. */
   readonly foreignKeys: () => readonly string[]
+  /** The same, with the revision of what stands there: whoever owns such a key writes it again. */
+  readonly foreign: () => ReadonlyMap<string, Revision>
   /** How many records are held: gone from the store, but not removed by anybody. */
   readonly held: () => number
   /** Everything up to here is in the view. */
