@@ -20,7 +20,7 @@ import { requireRoot } from './context.ts'
 import { runProgram } from './program.ts'
 import { keeperOf } from './run-mode/choose.ts'
 import { createKeepers } from './run-mode/keepers.ts'
-import { readRecord, readRecords } from './run-mode/record.ts'
+import { readRecord, readRecords, readRetired } from './run-mode/record.ts'
 import { routerName } from './run-mode/service.ts'
 import { openRouter, statusIfRunning } from './running.ts'
 import { stopPlugins } from './stop-plugin.ts'
@@ -39,7 +39,8 @@ export function configure(command: Command, context: Context): void {
 async function reset(options: Flags, context: Context): Promise<void> {
   requireRoot(context, 'weave reset')
   if (options['force'] !== true) await confirm(context)
-  const records = await readRecords(context.paths)
+  const { paths } = context
+  const records = [...(await readRecords(paths)), ...(await readRetired(paths))]
   const failures: unknown[] = []
   const removed: string[] = []
   await attempt(async () => {

@@ -16,7 +16,7 @@ import { requireRoot } from './context.ts'
 import { answersOn, removeDeadSocket } from './plugin-socket.ts'
 import { keeperOf } from './run-mode/choose.ts'
 import { createKeepers } from './run-mode/keepers.ts'
-import { readRecord, readRecords, removeRecord } from './run-mode/record.ts'
+import { readRecord, readRecords, retireRecord } from './run-mode/record.ts'
 import type { StartRecord } from './run-mode/record.ts'
 import { pluginName } from './run-mode/service.ts'
 import { isPlugin } from './running.ts'
@@ -65,6 +65,6 @@ export async function stopPlugins(context: Context): Promise<readonly string[]> 
 async function end(record: StartRecord, context: Context): Promise<void> {
   const { paths, signal } = context
   await keeperOf(createKeepers(context), record.runAs).stop(record, signal)
-  await removeRecord(paths, record.service)
+  await retireRecord(paths, record.service)
   if (record.socket !== undefined) await removeDeadSocket(record.socket, signal)
 }

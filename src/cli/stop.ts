@@ -14,7 +14,7 @@ import type { Context } from './context.ts'
 import { requireRoot } from './context.ts'
 import { keeperOf } from './run-mode/choose.ts'
 import { createKeepers } from './run-mode/keepers.ts'
-import { readRecord, removeRecord } from './run-mode/record.ts'
+import { readRecord, retireRecord } from './run-mode/record.ts'
 import { routerName } from './run-mode/service.ts'
 import { isPlugin, openRouter, statusIfRunning, upRecords } from './running.ts'
 
@@ -52,7 +52,7 @@ export async function stopRouter(context: Context): Promise<'stopped' | 'none'> 
   const keeper = record && keeperOf(createKeepers(context), record.runAs)
   const wasUp = record !== undefined && (await keeper?.isUp(record, signal)) === true
   if (record !== undefined) await keeper?.stop(record, signal)
-  await removeRecord(paths, routerName)
+  await retireRecord(paths, routerName)
   if (answered === undefined) return wasUp ? 'stopped' : 'none'
   await askToEnd(router, signal)
   return 'stopped'

@@ -1,7 +1,14 @@
 /** What weave made is gone when it is told to go: links, rules, processes, files, keys. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createSeedLab, ourLinks, pings, readStatus, runContainer } from '../support/cluster.ts'
+import {
+  createSeedLab,
+  ourLinks,
+  pings,
+  readStatus,
+  runContainer,
+  storedKeys,
+} from '../support/cluster.ts'
 import { ok, until } from '../support/lab/lab.ts'
 import type { Host, Lab } from '../support/lab/lab.ts'
 
@@ -19,71 +26,107 @@ afterAll(async () => {
   await lab?.[Symbol.asyncDispose]()
 }, 60_000)
 
-async function keys(prefix = '/weave/v1/'): Promise<readonly string[]> {
-  const text = await lab.store.ctl('get', '--prefix', '--keys-only', prefix)
-  return text.split('\n').filter((line) => line !== '')
-}
-
 test('network rm leaves no link and no key, on either host', async () => {
   await runContainer(host1, 'left')
   await runContainer(host2, 'right')
   expect(await pings(host1, 'left', 'right')).toBe(true)
-  expect((await keys('/weave/v1/networks/')).length).toBe(1)
+  expect((await storedKeys(lab, 'networks/')).length).toBe(1)
 
   await ok(host1.docker('rm', '-f', 'left'))
   await ok(host2.docker('rm', '-f', 'right'))
   await ok(host2.docker('network', 'rm', 'weave'))
-  for (const prefix of ['networks/', 'vnis/', 'endpoints/']) {
-    expect(await until(async () => (await keys(`/weave/v1/${prefix}`)).length === 0, 10_000)).toBe(
-      true,
-    )
+  expect((await host1.docker('network', 'rm', 'weave')).stderr).toMatch(/not found|No such/)
+  for (const under of ['networks/', 'vnis/', 'endpoints/']) {
+    expect(await until(async () => (await storedKeys(lab, under)).length === 0, 10_000)).toBe(true)
   }
   for (const host of [host1, host2]) {
     expect(await until(async () => (await ourLinks(host)).length === 0, 10_000)).toBe(true)
     expect(await until(async () => (await readStatus(host)).networks.length === 0, 10_000)).toBe(
       true,
     )
+    for (const kind of ['networks', 'endpoints']) {
+      expect((await host.run(['ls', `/var/lib/weave/${kind}`])).stdout).toBe('')
+    }
   }
 })
 
 test('the router of a host that did not remove the network does not bring it back', async () => {
   await ok(host1.weave('stop'))
   await ok(host1.weave('launch'))
-  expect(await keys('/weave/v1/networks/')).toEqual([])
+  expect(await storedKeys(lab, 'networks/')).toEqual([])
 })
 
 test('reset of one host leaves nothing of it, and the other one working', async () => {
   await ok(host1.docker('network', 'create', '--driver=weave', 'weave'))
+  await runContainer(host1, 'left')
   await runContainer(host2, 'right')
   await runContainer(host2, 'beside')
-  await ok(host1.weave('reset', '--force'))
-  await expectNothingOf(host1)
+  expect(await pings(host1, 'left', 'right')).toBe(true)
+  const { id } = (await readStatus(host1)).host
+  expect((await storedKeys(lab)).filter((key) => key.includes(id))).toHaveLength(2)
+
+  expect(await ok(host1.weave('reset', '--force'))).toMatch(/removed[^]*records: 2/)
+  await expectNothingOn(host1)
+  expect((await storedKeys(lab)).filter((key) => key.includes(id))).toEqual([])
   expect(await pings(host2, 'right', 'beside')).toBe(true)
-  expect((await readStatus(host2)).peers).toHaveLength(1)
+  await until(async () => (await readStatus(host2)).peers.length === 1, 5000)
+  const { peers, endpoints, ready } = await readStatus(host2)
+  expect({ peers: peers.length, endpoints: endpoints.length, ready }).toEqual({
+    peers: 1,
+    endpoints: 2,
+    ready: true,
+  })
+  expect(await ok(host2.run('bridge fdb show'))).not.toContain(host1.ip)
 })
 
-test('reset of the last host leaves no key at all, and may be repeated', async () => {
-  await ok(host2.docker('rm', '-f', 'right', 'beside'))
-  await ok(host2.weave('reset', '--force'))
-  await ok(host2.weave('reset', '--force'))
-  await expectNothingOf(host2)
-  expect(await keys()).toEqual([])
+test('a reset that is repeated finds nothing, and harms nobody', async () => {
+  const before = await storedKeys(lab)
+  expect(await ok(host1.weave('reset', '--force'))).toContain('nothing')
+  await expectNothingOn(host1)
+  expect(await storedKeys(lab)).toEqual(before)
+  expect(await pings(host2, 'right', 'beside')).toBe(true)
+})
+
+test('a host that was reset joins again as a new one', async () => {
+  await ok(host1.weave('launch', 'host2'))
+  await ok(host1.weave('launch-plugin'))
+  await ok(host1.docker('rm', '-f', 'left'))
+  await runContainer(host1, 'again')
+  expect(await pings(host1, 'again', 'right')).toBe(true)
+  await ok(host1.docker('rm', '-f', 'again'))
 })
 
 test('without a terminal and without --force, reset refuses', async () => {
   const { code, stderr } = await host1.weave('reset')
   expect(code).not.toBe(0)
   expect(stderr).toContain('--force')
+  expect((await readStatus(host1)).ready).toBe(true)
 })
 
-async function expectNothingOf(host: Host): Promise<void> {
+test('resets of stopped hosts leave nothing either, and the last one no key at all', async () => {
+  await ok(host1.weave('stop'))
+  await ok(host1.weave('stop-plugin', '--all'))
+  await ok(host1.weave('reset', '--force'))
+  await expectNothingOn(host1)
+  await ok(host2.docker('rm', '-f', 'right', 'beside'))
+  await ok(host2.weave('stop'))
+  await ok(host2.weave('reset', '--force'))
+  await ok(host2.weave('reset', '--force'))
+  await expectNothingOn(host2)
+  expect(await storedKeys(lab)).toEqual([])
+})
+
+async function expectNothingOn(host: Host): Promise<void> {
   expect(await ourLinks(host)).toEqual([])
-  const rules = await ok(host.run('nft list tables; iptables -S; ip6tables -S'))
+  const rules = await ok(
+    host.run('nft list tables; iptables -S; ip6tables -S; iptables-legacy -S 2>/dev/null; true'),
+  )
   expect(rules).not.toMatch(/weave/i)
   expect(await ok(host.run('ps axww -o args | grep -v grep'))).not.toMatch(
-    /router\/main|plugin\/main/,
+    /router\/main|plugin\/main|weave-supervisor/,
   )
   expect(await ok(host.docker('ps', '-a', '--format', '{{.Names}}'))).not.toMatch(/weave/)
+  expect(await ok(host.docker('images', '--format', '{{.Repository}}'))).not.toMatch(/weave/)
   const files = 'ls -d /var/lib/weave /run/weave /var/log/weave /run/docker/plugins/weave.sock'
   expect((await host.run(`${files} 2>/dev/null`)).stdout).toBe('')
 }

@@ -18,6 +18,8 @@ export interface StartRecord extends Handle {
   readonly socket?: string | undefined
 }
 
+const retired = '.retired'
+
 const recordText = z.strictObject({
   service: z.string().regex(/^(?:router|plugin-[A-Za-z0-9][A-Za-z0-9_.-]*)$/),
   runAs: z.enum(runModes),
@@ -42,15 +44,31 @@ export async function readRecord(
 }
 
 /** Sorted, so that the router comes last and may be ended last. */
-export async function readRecords(paths: Paths): Promise<readonly StartRecord[]> {
-  const names = await readdir(paths.startedDir).catch(() => [])
-  const services = names.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5))
-  const records = await Promise.all(services.toSorted().map((name) => readRecord(paths, name)))
-  return records.filter((record) => record !== undefined)
+export async function readRecords({ startedDir }: Paths): Promise<readonly StartRecord[]> {
+  return readFiles(startedDir, '.json')
+}
+
+/** Of what was stopped for good. Its program is gone; units and images may not be. */
+export async function readRetired({ startedDir }: Paths): Promise<readonly StartRecord[]> {
+  return readFiles(startedDir, retired)
 }
 
 export async function removeRecord({ startedDir }: Paths, service: string): Promise<void> {
   await rm(path.join(startedDir, `${service}.json`), { force: true })
+}
+
+/** Nothing finds the program by it any more, but a reset still learns what to take away. */
+export async function retireRecord({ startedDir }: Paths, service: string): Promise<void> {
+  const file = path.join(startedDir, service)
+  // Without a record there is nothing to retire.
+  await rename(`${file}.json`, `${file}${retired}`).catch(() => undefined)
+}
+
+async function readFiles(startedDir: string, suffix: string): Promise<readonly StartRecord[]> {
+  const names = (await readdir(startedDir).catch(() => [])).filter((name) => name.endsWith(suffix))
+  const texts = names.toSorted().map((name) => readFile(path.join(startedDir, name), 'utf8'))
+  const records = (await Promise.all(texts)).map(parseRecord)
+  return records.filter((record) => record !== undefined)
 }
 
 function parseRecord(text: string): StartRecord | undefined {
