@@ -39,7 +39,7 @@ export async function lostWhile(flow: Flow, work: () => Promise<unknown>): Promi
   await ok(to.docker('exec', '-d', server, 'sh', '-c', listen))
   const send = `(${count}) | nc ${address} ${port}`
   await ok(from.docker('exec', '-d', container, 'sh', '-c', send))
-  const ping = `ping -i 0.01 -W 1 -c 100000 ${server} & p=$!
+  const ping = `ping -i 0.01 -W 1 -c 100000 ${address} & p=$!
     while ${untilStopped}; do usleep 50000; done; kill -INT $p; wait $p`
   const command = ['docker', 'exec', container, 'sh', '-c', ping]
   const answers = from.run(command, { deadlineMs: 170_000 })
