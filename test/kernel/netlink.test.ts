@@ -236,11 +236,11 @@ test('many links are removed together, and the one that has gone already is name
 test('a list is read whole although links come and go meanwhile, one by one', async () => {
   await createPairs(60)
   using other = inNetworkNamespace(`/run/netns/${space.name}`, () => openRouteSocket())
-  let busy = true
+  const work = { isDone: false }
   const removing = other
     .request(Array.from({ length: 40 }, (_, index) => encodeDeleteLink(`wvh${index}`)))
-    .finally(() => (busy = false))
-  while (busy) {
+    .finally(() => (work.isDone = true))
+  while (!work.isDone) {
     const names = (await listLinks(space.socket)).map(({ name }) => name)
     expect(names).toEqual(expect.arrayContaining(['lo', 'wvh40', 'c40', 'wvh59', 'c59']))
   }
