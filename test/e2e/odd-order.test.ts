@@ -1,8 +1,8 @@
 /** What people do in another order than the README, and what they do by mistake. */
 
-import { readFile, writeFile, mkdir } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { pings, readStatus, runContainer } from '../support/cluster.ts'
+import { pings, readStatus, restarted, runContainer, storedKeys } from '../support/cluster.ts'
 import { createLab, ok, until } from '../support/lab/lab.ts'
 import type { Host, Lab } from '../support/lab/lab.ts'
 
@@ -26,6 +26,8 @@ test('the plugin before the router is refused, with what to type first', async (
   const { code, stderr } = await host1.weave('launch-plugin')
   expect(code).toBe(69)
   expect(stderr).toContain('weave launch [peers]')
+  expect((await host1.run(['ls', '/run/docker/plugins/weave.sock'])).code).not.toBe(0)
+  expect(await ok(host1.docker('ps', '-aq'))).toBe('')
 })
 
 test('a first host that names dead peers is refused, with each peer and why', async () => {
@@ -35,6 +37,24 @@ test('a first host that names dead peers is refused, with each peer and why', as
   expect(stderr).toMatch(/nowhere\.invalid \(\S+/)
   expect(stderr).toContain('10.99.0.77 (')
   expect((await host1.run(['ls', '/var/lib/weave/settings.json'])).code).not.toBe(0)
+  expect(await storedKeys(lab)).toEqual([])
+})
+
+test('hosts that are launched at the same moment found one cluster', async () => {
+  await Promise.all(lab.hosts.map((host) => ok(host.weave('launch'))))
+  const seen = await Promise.all(
+    lab.hosts.map(async (host) => {
+      await until(async () => (await readStatus(host)).peers.length === 3, 5000)
+      const { cluster, peers } = await readStatus(host)
+      return { cluster: cluster.id, peers: peers.map(({ nickname }) => nickname).toSorted() }
+    }),
+  )
+  const [first] = seen
+  expect(first?.cluster).toMatch(/^[0-9a-f]{32}$/)
+  expect(first?.peers).toEqual(['host1', 'host2', 'host3'])
+  expect(seen).toEqual([first, first, first])
+  await Promise.all(lab.hosts.map((host) => ok(host.weave('reset', '--force'))))
+  expect(await storedKeys(lab)).toEqual([])
 })
 
 test('a host that names itself founds, as if it had named nobody', async () => {
@@ -52,34 +72,42 @@ test('launching twice is refused, with the way out; launching the plugin twice i
 test('a network made, and used, before the second host joins', async () => {
   await ok(host1.docker('network', 'create', '--driver=weave', 'weave'))
   await runContainer(host1, 'left')
-  const joined = await ok(host2.weave('launch', 'host1', 'host1', 'host3'))
-  expect(joined).toContain('joined')
+  const launched = await host2.weave('launch', 'host1', 'host1', 'host3')
+  expect(await ok(Promise.resolve(launched))).toContain('joined')
+  expect(launched.stderr).toMatch(/host3.*passed over/)
   await ok(host2.weave('launch-plugin'))
   await runContainer(host2, 'right')
   expect(await pings(host2, 'right', 'left')).toBe(true)
 })
 
-test('a router that was killed with all its kin resumes with its identity, on a bare launch', async () => {
+test('a host that is given another name keeps its identity, on a bare launch', async () => {
   const before = (await readStatus(host2)).host.id
-  await ok(host2.weave('stop'))
-  await ok(host2.run('hostname renamed'))
-  await ok(host2.weave('launch'))
+  await restarted(host2, async () => {
+    await ok(host2.weave('stop'))
+    await ok(host2.run('hostname renamed'))
+    await ok(host2.weave('launch'))
+  })
   const after = await readStatus(host2)
   expect(after.host).toMatchObject({ id: before, nickname: 'renamed' })
   expect(after.cluster.id).toBe((await readStatus(host1)).cluster.id)
   expect(await until(() => pings(host1, 'left', 'right'), 10_000)).toBe(true)
+  const nicknames = (await readStatus(host1)).peers.map(({ nickname }) => nickname)
+  expect(nicknames).toEqual(['host1', 'renamed'])
 })
 
-test('a copy of a machine is refused, and told what to do', async () => {
+test('a copy of a machine is refused soon, and told what to do; the original stays', async () => {
+  const keys = await storedKeys(lab)
   const identity = await readFile(host1.path('/var/lib/weave/identity.json'), 'utf8')
   await mkdir(host3.path('/var/lib/weave'), { recursive: true })
   await writeFile(host3.path('/var/lib/weave/identity.json'), identity)
-  const { code, stderr } = await host3.run(['weave', 'launch', 'host1'], { deadlineMs: 100_000 })
+  const launching = host3.run(['weave', 'launch', 'host2'], { deadlineMs: 20_000 })
+  const { code, stderr } = await launching
   expect(code).toBe(78)
   expect(stderr).toContain('HOST_ID_TAKEN')
   expect(stderr).toContain('weave reset')
-  expect((await readStatus(host1)).peers.map(({ nickname }) => nickname)).toContain('host1')
   await ok(host3.weave('reset', '--force'))
+  expect(await storedKeys(lab)).toEqual(keys)
   await ok(host3.weave('launch', 'host1'))
   expect((await readStatus(host3)).peers).toHaveLength(3)
-}, 180_000)
+  expect(await pings(host1, 'left', 'right')).toBe(true)
+})
