@@ -92,8 +92,11 @@ function planRemote({ remote }: Segment, tunnel: IfIndex, actual: ActualTables):
       steps.push({ kind: 'set-remote', tunnel, mac, via })
     }
   }
-  for (const mac of new Set([...hosts.keys(), ...onBridge])) {
+  for (const mac of hosts.keys()) {
     if (!wanted.has(mac)) steps.push({ kind: 'delete-remote', tunnel, mac })
+  }
+  for (const mac of onBridge) {
+    if (!wanted.has(mac) && !hosts.has(mac)) steps.push({ kind: 'delete-remote', tunnel, mac })
   }
   return steps
 }
@@ -127,13 +130,15 @@ function planNeighbours(
   const present = actual.neighbours.get(bridge) ?? new Map<IpAddress, Mac>()
   const wanted = new Set<IpAddress>()
   const steps: TableStep[] = []
-  for (const { mac, addresses, port } of claims(segment, tunnel, actual)) {
+  function claim({ mac, addresses }: Claim, port: IfIndex | undefined): void {
     const known = port !== undefined && (actual.ports.get(port) ?? noMacs).has(mac)
     for (const ip of addresses) {
       wanted.add(ip)
       if (known && present.get(ip) !== mac) steps.push({ kind: 'set-neighbour', bridge, ip, mac })
     }
   }
+  for (const endpoint of segment.remote) claim(endpoint, tunnel)
+  for (const endpoint of segment.local) claim(endpoint, actual.links.get(hostEndName(endpoint.id)))
   for (const ip of present.keys()) {
     if (!wanted.has(ip)) steps.push({ kind: 'delete-neighbour', bridge, ip })
   }
@@ -143,18 +148,6 @@ function planNeighbours(
 interface Claim {
   readonly mac: Mac
   readonly addresses: readonly IpAddress[]
-  readonly port: IfIndex | undefined
-}
-
-function claims({ local, remote }: Segment, tunnel: IfIndex, actual: ActualTables): Claim[] {
-  return [
-    ...remote.map(({ mac, addresses }) => ({ mac, addresses, port: tunnel })),
-    ...local.map(({ id, mac, addresses }) => ({
-      mac,
-      addresses,
-      port: actual.links.get(hostEndName(id)),
-    })),
-  ]
 }
 
 function without(left: readonly Destination[], right: readonly Destination[]): Destination[] {

@@ -5,7 +5,8 @@
  * is never guessed at and never deleted: it is moved into a folder where somebody can look at it.
  */
 
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 
 /** What a file must survive: the end of a process, or the end of the power as well. */
@@ -18,10 +19,9 @@ export async function writeDurably(
   survives: Survives = 'power-cut',
 ): Promise<void> {
   const folder = path.dirname(file)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
   const draft = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`
   try {
-    const handle = await open(draft, 'w', 0o600)
+    const handle = await openNew(draft)
     try {
       await handle.writeFile(text)
       if (survives === 'power-cut') await handle.sync()
@@ -38,7 +38,7 @@ export async function writeDurably(
 
 /** A missing file is no error. */
 export async function removeDurably(file: string, survives: Survives = 'power-cut'): Promise<void> {
-  await rm(file, { force: true })
+  await unlink(file).catch(ignoreMissing)
   if (survives === 'crash') return
   await flushFolder(path.dirname(file)).catch(ignoreMissing)
 }
@@ -55,6 +55,18 @@ export async function setAside(file: string, asideFolder: string): Promise<strin
   const kept = path.join(asideFolder, `${path.basename(file)}.${stamp}`)
   await rename(file, kept)
   return kept
+}
+
+/** Makes the folder only when it is missing: that is once, and files are written by the thousand. */
+async function openNew(file: string): Promise<FileHandle> {
+  const mode = 0o600
+  try {
+    return await open(file, 'w', mode)
+  } catch (error) {
+    ignoreMissing(error)
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
+    return await open(file, 'w', mode)
+  }
 }
 
 /** A rename is on the disk only once its folder is. */
