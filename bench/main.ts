@@ -8,7 +8,7 @@
  */
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { cpus, release } from 'node:os'
+import { cpus, loadavg, release } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { repository } from '../test/support/lab/places.ts'
@@ -50,6 +50,7 @@ const chosen = values.only.map((name): [string, Benchmark] => {
 const report: Report = {
   machine: await describeMachine(),
   date: new Date().toISOString().slice(0, 10),
+  loadBefore: loadavg()[0] ?? 0,
   sections: await runAll(),
 }
 await mkdir(path.dirname(values.json), { recursive: true })

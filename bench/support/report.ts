@@ -37,6 +37,8 @@ export interface Section {
 export interface Report {
   readonly machine: string
   readonly date: string
+  /** Processes that wanted a core in the minute before: others', and noise in every figure. */
+  readonly loadBefore: number
   readonly sections: readonly Section[]
 }
 
@@ -67,8 +69,9 @@ interface AtMost {
   readonly unit?: string
 }
 
-export function renderReport({ machine, date, sections }: Report): string {
-  return [`Measured on ${machine}, ${date}.`, ...sections.map(renderSection)].join('\n\n')
+export function renderReport({ machine, date, loadBefore, sections }: Report): string {
+  const head = `Measured on ${machine}, ${date}, load average before: ${format(loadBefore, 1)}.`
+  return [head, ...sections.map(renderSection)].join('\n\n')
 }
 
 export function renderSection({ title, note, rows }: Section): string {
