@@ -30,7 +30,8 @@ export async function writeDurably(
     }
     await rename(draft, file)
   } catch (error) {
-    await rm(draft, { force: true })
+    // What went wrong first is what somebody must know.
+    await rm(draft, { force: true }).catch(() => {})
     throw error
   }
   if (survives === 'power-cut') await flushFolder(folder)
