@@ -6,8 +6,8 @@
  */
 
 import { z } from 'zod'
-import { isUnicastMac } from '../model/address.ts'
-import type { Mac } from '../model/address.ts'
+import { isUnicastMac, parseIp } from '../model/address.ts'
+import type { IpAddress, Mac } from '../model/address.ts'
 import { isEndpointId, isNetworkId } from '../model/cluster.ts'
 import type { EndpointId, NetworkId } from '../model/cluster.ts'
 import { formatPrefix, parsePrefix } from '../model/prefix.ts'
@@ -66,6 +66,28 @@ export const joinRequest = goObject({
 export const endpointRequest = goObject({ NetworkID: networkId, EndpointID: endpointId })
 
 export const allocateNetworkRequest = goObject({ NetworkID: networkId, Options: goMap })
+
+const nodeData = goObject({ Address: goText, Self: z.boolean().nullish() })
+
+/** DiscoveryType of a node; others are of no use to a driver from outside. */
+const nodeDiscovery = 1
+
+export interface DiscoveredNode {
+  readonly address: IpAddress
+  /** It is this host itself. */
+  readonly isSelf: boolean
+}
+
+/** Without a node when it tells of something else, or of an address that is none. */
+export const discoveryRequest = goObject({
+  DiscoveryType: z.unknown(),
+  DiscoveryData: z.unknown(),
+}).transform(({ DiscoveryType, DiscoveryData }): { node?: DiscoveredNode } => {
+  const data = nodeData.safeParse(DiscoveryData).data
+  const address = parseIp(data?.Address ?? '')
+  if (DiscoveryType !== nodeDiscovery || address === undefined) return {}
+  return { node: { address, isSelf: data?.Self === true } }
+})
 
 export type IpamData = z.infer<typeof ipamData>
 export type CreateNetworkRequest = z.infer<typeof createNetworkRequest>

@@ -9,18 +9,32 @@ import { z } from 'zod'
 
 const text = z.string().nullish().transform(orEmpty)
 
+const swarm = z.object({
+  LocalNodeState: text,
+  NodeAddr: text,
+  ControlAvailable: z.boolean().nullish(),
+  RemoteManagers: z.array(z.object({ Addr: text })).nullish(),
+})
+
 export const engineInfo = z
   .object({
     ServerVersion: text,
     /** Engines up to 20.10 that were given one: `etcd://host:2379`. */
     ClusterStore: text,
-    Swarm: z.object({ LocalNodeState: text }).nullish(),
+    Swarm: swarm.nullish(),
   })
   .transform(({ ServerVersion, ClusterStore, Swarm }) => ({
     version: ServerVersion,
     clusterStore: ClusterStore,
-    /** `inactive`, `pending`, `active`, `error` or `locked`; empty where unknown. */
-    swarm: Swarm?.LocalNodeState ?? '',
+    swarm: {
+      /** `inactive`, `pending`, `active`, `error` or `locked`; empty where unknown. */
+      state: Swarm?.LocalNodeState ?? '',
+      /** Where the other nodes reach this one. */
+      address: Swarm?.NodeAddr ?? '',
+      isManager: Swarm?.ControlAvailable ?? false,
+      /** host:port of each, this node's own among them. */
+      managers: (Swarm?.RemoteManagers ?? []).map(({ Addr }) => Addr),
+    },
   }))
 
 const attachment = z

@@ -27,6 +27,7 @@ import {
   allocateNetworkRequest,
   createEndpointRequest,
   createNetworkRequest,
+  discoveryRequest,
   endpointRequest,
   joinRequest,
   networkRequest,
@@ -34,6 +35,7 @@ import {
 import type {
   CreateEndpointRequest,
   CreateNetworkRequest,
+  DiscoveredNode,
   EndpointRequest,
   JoinRequest,
 } from './driver-messages.ts'
@@ -47,12 +49,17 @@ export interface DriverCall {
 /** Every call may come twice, late, or for something unknown; each must be safe to repeat. */
 export interface NetworkDriver {
   readonly createNetwork: (request: CreateNetworkRequest, call: DriverCall) => Promise<void>
+  /** In a swarm: this node has no use for it any more. Elsewhere: it is removed. */
   readonly deleteNetwork: (network: NetworkId, call: DriverCall) => Promise<void>
+  /** Swarm managers only: the network is removed from the swarm. */
+  readonly freeNetwork: (network: NetworkId, call: DriverCall) => Promise<void>
   /** Returns the interface's MAC, whether it was asked for or chosen. */
   readonly createEndpoint: (request: CreateEndpointRequest, call: DriverCall) => Promise<Mac>
   readonly join: (request: JoinRequest, call: DriverCall) => Promise<Attachment>
   readonly leave: (request: EndpointRequest, call: DriverCall) => Promise<void>
   readonly deleteEndpoint: (request: EndpointRequest, call: DriverCall) => Promise<void>
+  /** Another host of the swarm or of the cluster store was found, perhaps not for the first time. */
+  readonly discover: (node: DiscoveredNode) => void
 }
 
 export interface Attachment {
@@ -91,6 +98,7 @@ export function serveDriver({
       ...handshake(scope),
       ...networkCalls(driver),
       ...endpointCalls(driver),
+      ...discoveryCalls(driver),
       ...idleCalls(),
     ],
     renderError,
@@ -115,6 +123,9 @@ function networkCalls(driver: NetworkDriver): Route[] {
     call('DeleteNetwork', networkRequest, ({ NetworkID }, { signal }) =>
       driver.deleteNetwork(NetworkID, { signal }),
     ),
+    call('FreeNetwork', networkRequest, ({ NetworkID }, { signal }) =>
+      driver.freeNetwork(NetworkID, { signal }),
+    ),
     // Swarm managers keep only the options that come back.
     call('AllocateNetwork', allocateNetworkRequest, async ({ Options }) => ({ Options })),
   ]
@@ -136,18 +147,23 @@ function endpointCalls(driver: NetworkDriver): Route[] {
   ]
 }
 
+/** Docker also tells of keys for its own overlay, and of nodes that leave: neither is of use here. */
+function discoveryCalls(driver: NetworkDriver): Route[] {
+  return [
+    call('DiscoverNew', discoveryRequest, async ({ node }) => {
+      if (node !== undefined) driver.discover(node)
+    }),
+    answer('/NetworkDriver.DiscoverDelete', {}),
+  ]
+}
+
 /** Calls that change nothing here and must not be what a container's start fails for. */
 function idleCalls(): Route[] {
   return [
     answer('/NetworkDriver.EndpointOperInfo', { Value: {} }),
     answer('/NetworkDriver.GwAllocCheck', { SkipIPv4: false, SkipIPv6: false }),
-    ...[
-      'ProgramExternalConnectivity',
-      'RevokeExternalConnectivity',
-      'DiscoverNew',
-      'DiscoverDelete',
-      'FreeNetwork',
-    ].map((method) => answer(`/NetworkDriver.${method}`, {})),
+    answer('/NetworkDriver.ProgramExternalConnectivity', {}),
+    answer('/NetworkDriver.RevokeExternalConnectivity', {}),
   ]
 }
 

@@ -5,13 +5,16 @@
  * says twice has the same result, and removing what is not there succeeds. An endpoint in a network
  * that was created on another host is the router's matter: it finds or makes the network.
  *
- * What happens to a network when Docker removes it depends on the scope. In global scope it is gone
- * everywhere. In local scope only this host's engine has dropped it; others may still use it.
+ * What happens to a network when Docker removes it depends on the scope. In local scope only this
+ * host's engine has dropped it; others may still use it. In global scope it is gone everywhere, but
+ * for the trap of a swarm: there each node drops a network when its last container has left, and only
+ * the manager's FreeNetwork means that it is removed.
  */
 
 import type { RouterApi } from '../control/api.ts'
-import type { CreateNetworkRequest } from '../docker/driver-messages.ts'
+import type { CreateNetworkRequest, DiscoveredNode } from '../docker/driver-messages.ts'
 import type { DriverCall, NetworkDriver } from '../docker/remote-driver.ts'
+import { isSwarmId } from '../docker/swarm-id.ts'
 import type { NetworkId } from '../model/cluster.ts'
 import { networkForgotten } from '../model/faults.ts'
 import type { Memory } from './memory.ts'
@@ -24,16 +27,18 @@ export interface DriverOptions extends SegmentContext {
   readonly memory: Memory
   /** Something that was accepted and should be known. */
   readonly warn: (text: string) => void
+  readonly onNode: (node: DiscoveredNode) => void
 }
 
 /** Docker appends a number. */
 const containerPrefix = 'ethwe'
 
 export function createDriver(options: DriverOptions): NetworkDriver {
-  const { router } = options
+  const { router, onNode } = options
   return {
     createNetwork: (request, call) => createNetwork(request, { ...options, ...call }),
     deleteNetwork: (network, call) => deleteNetwork(network, { ...options, ...call }),
+    freeNetwork: (network, call) => removeEverywhere(network, { ...options, ...call }),
     async createEndpoint({ NetworkID, EndpointID, Interface }, call) {
       const { Address = '', AddressIPv6 = '', MacAddress: asked } = Interface ?? {}
       const spec = {
@@ -54,6 +59,7 @@ export function createDriver(options: DriverOptions): NetworkDriver {
     },
     leave: ({ EndpointID }, call) => router.leaveEndpoint(EndpointID, call),
     deleteEndpoint: ({ EndpointID }, call) => router.deleteEndpoint(EndpointID, call),
+    discover: onNode,
   }
 }
 
@@ -73,19 +79,33 @@ async function createNetwork(request: CreateNetworkRequest, work: Work): Promise
 }
 
 async function deleteNetwork(network: NetworkId, work: Work): Promise<void> {
-  const { router, memory, signal, warn } = work
-  const { networks } = memory.now()
-  const id = work.scope === 'local' ? networks[network] : network
+  if (work.scope === 'global') {
+    if (!isSwarmId(network)) await removeEverywhere(network, work)
+    return
+  }
+  const { networks } = work.memory.now()
+  const id = networks[network]
   if (id === undefined) return
   const others = Object.entries(networks).some(([docker, one]) => one === id && docker !== network)
-  // Written down first: Docker will not ask again, whatever we answer.
-  await memory.change(({ networks: { [network]: _gone, ...rest }, ...now }) => ({
+  await work.memory.change(({ networks: { [network]: _gone, ...rest }, ...now }) => ({
     ...now,
     networks: rest,
     doomed: others ? now.doomed : [...new Set([...now.doomed, id])],
   }))
-  if (others) return
-  await buryNetworks({ router, memory, signal, scope: work.scope }).catch((error: unknown) => {
+  if (!others) await buryNow(id, work)
+}
+
+async function removeEverywhere(id: NetworkId, work: Work): Promise<void> {
+  // Written down first: Docker will not ask again, whatever we answer.
+  await work.memory.change((now) => ({ ...now, doomed: [...new Set([...now.doomed, id])] }))
+  await buryNow(id, work)
+}
+
+async function buryNow(
+  id: NetworkId,
+  { router, memory, signal, scope, warn }: Work,
+): Promise<void> {
+  await buryNetworks({ router, memory, signal, scope }).catch((error: unknown) => {
     warn(`network ${id} is removed later: ${error instanceof Error ? error.message : 'failed'}`)
   })
 }

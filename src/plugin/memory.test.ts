@@ -50,7 +50,9 @@ test('a change that could not be written is not believed, and does not block the
   await rm(directory, { recursive: true })
   await writeFile(directory, 'in the way')
 
-  await expect(memory.change((now) => ({ ...now, scope: 'global' }))).rejects.toThrow('ENOTDIR: not a directory, open')
+  await expect(memory.change((now) => ({ ...now, scope: 'global' }))).rejects.toThrow(
+    'ENOTDIR: not a directory, open',
+  )
   expect(memory.now().scope).toBe('local')
 
   await rm(directory)

@@ -13,6 +13,8 @@ export interface PatienceOptions {
   /** How long to go on trying. */
   readonly patienceMs: number
   readonly pauseMs?: number
+  /** What is known of the reason; thrown in place of "nobody answers". */
+  readonly whyAway?: () => Fault | undefined
 }
 
 /** The calls that containers wait for; the others are as impatient as before. */
@@ -33,7 +35,7 @@ export function withPatience(router: RouterApi, options: PatienceOptions): Route
 
 async function retry<T>(
   work: () => Promise<T>,
-  { patienceMs, pauseMs = 100, signal }: PatienceOptions & CallOptions,
+  { patienceMs, pauseMs = 100, whyAway, signal }: PatienceOptions & CallOptions,
 ): Promise<T> {
   const until = performance.now() + patienceMs
   for (;;) {
@@ -41,7 +43,8 @@ async function retry<T>(
       return await work()
     } catch (error) {
       const away = error instanceof Fault && error.code === routerNotRunning.code
-      if (!away || performance.now() + pauseMs > until) throw error
+      if (!away) throw error
+      if (performance.now() + pauseMs > until) throw whyAway?.() ?? error
     }
     await sleep(pauseMs, undefined, { signal })
   }

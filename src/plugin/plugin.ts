@@ -8,10 +8,13 @@
 import { hostname } from 'node:os'
 import type { RouterApi } from '../control/api.ts'
 import { createRouterClient } from '../control/client.ts'
+import type { DiscoveredNode } from '../docker/driver-messages.ts'
+import type { EngineInfo } from '../docker/engine-messages.ts'
 import { createEngine } from '../docker/engine.ts'
 import type { Engine } from '../docker/engine.ts'
 import { serveDriver } from '../docker/remote-driver.ts'
 import type { Scope } from '../docker/remote-driver.ts'
+import type { Fault } from '../model/fault.ts'
 import { pluginPaths } from '../settings/paths.ts'
 import type { Environment, Paths } from '../settings/paths.ts'
 import { driverOf } from '../settings/plugin.ts'
@@ -29,6 +32,10 @@ export interface PluginContext {
   readonly paths: Paths
   readonly env: Environment
   readonly log: Logger
+  /** Docker has found a host, perhaps not for the first time. */
+  readonly onNode?: (node: DiscoveredNode) => void
+  /** Why there is no router, if somebody knows better than "nobody answers". */
+  readonly whyAway?: () => Fault | undefined
 }
 
 export interface Plugin {
@@ -49,7 +56,7 @@ const searchDefaults = { WEAVE_ORPHAN_INTERVAL_MS: 60_000, WEAVE_ORPHAN_AGE_MS: 
 /** @throws Fault SOCKET_IN_USE when another plugin answers on the socket. */
 export async function startPlugin(
   settings: PluginSettings,
-  { paths, env, log }: PluginContext,
+  { paths, env, log, onNode = () => {}, whyAway = () => undefined }: PluginContext,
 ): Promise<Plugin> {
   const driverName = driverOf(settings.socket)
   const memory = await openMemory({
@@ -62,7 +69,7 @@ export async function startPlugin(
   const engine = createEngine({ dockerHost: env['DOCKER_HOST'], timeoutMs: engineMs })
   const scope = await settleScope(settings, { engine, memory, log })
   const client = createRouterClient({ socket: paths.routerSocket })
-  const router = withPatience(client, { patienceMs })
+  const router = withPatience(client, { patienceMs, whyAway })
   const driver = createDriver({
     router,
     memory,
@@ -72,6 +79,7 @@ export async function startPlugin(
     warn: (text) => {
       log.warn(text)
     },
+    onNode,
   })
   const server = await serveDriver({
     socket: settings.socket,
@@ -142,7 +150,7 @@ async function settleScope(
 }
 
 /** Undefined when it does not answer in time: the plugin starts before Docker does. */
-async function askEngine(engine: Engine): Promise<{ clusterStore: string } | undefined> {
+async function askEngine(engine: Engine): Promise<EngineInfo | undefined> {
   return engine.info({ signal: AbortSignal.timeout(engineMs) }).catch(() => undefined)
 }
 

@@ -12,6 +12,11 @@ const nothing: ScopeClues = {
   configuration: [],
 }
 
+const noStore = {
+  clusterStore: '',
+  swarm: { state: 'inactive', address: '', isManager: false, managers: [] },
+}
+
 test('what was asked for goes before everything', () => {
   expect(decideScope({ ...nothing, asked: 'local', remembered: 'global' }).scope).toBe('local')
 })
@@ -19,10 +24,23 @@ test('what was asked for goes before everything', () => {
 test('what the engine says goes before what was remembered', () => {
   const remembered = { ...nothing, remembered: 'global' } as const
 
-  expect(decideScope({ ...remembered, engine: { clusterStore: '' } }).scope).toBe('local')
+  expect(decideScope({ ...remembered, engine: noStore }).scope).toBe('local')
   expect(
-    decideScope({ ...nothing, remembered: 'local', engine: { clusterStore: 'etcd://a:1' } }).scope,
+    decideScope({
+      ...nothing,
+      remembered: 'local',
+      engine: { ...noStore, clusterStore: 'etcd://a:1' },
+    }).scope,
   ).toBe('global')
+})
+
+test('in a swarm it is local, and the reason says what serves the swarm', () => {
+  const engine = { ...noStore, swarm: { ...noStore.swarm, state: 'active' } }
+
+  const { scope, reason } = decideScope({ ...nothing, remembered: 'global', engine })
+
+  expect(scope).toBe('local')
+  expect(reason).toContain('weave plugin-image')
 })
 
 test('what was remembered goes before configuration', () => {

@@ -7,14 +7,15 @@
  */
 
 import { readFile } from 'node:fs/promises'
+import type { EngineInfo } from '../docker/engine-messages.ts'
 import type { Scope } from '../docker/remote-driver.ts'
 import { isRecord } from '../model/cluster.ts'
 import type { PluginScope } from '../settings/plugin.ts'
 
 export interface ScopeClues {
   readonly asked: PluginScope
-  /** What the engine said of its cluster store; undefined when no engine answered. */
-  readonly engine: { readonly clusterStore: string } | undefined
+  /** What the engine said of itself; undefined when no engine answered. */
+  readonly engine: Pick<EngineInfo, 'clusterStore' | 'swarm'> | undefined
   readonly remembered: Scope | undefined
   /** Texts in which a dockerd would be given a cluster store. */
   readonly configuration: readonly string[]
@@ -30,17 +31,27 @@ const storeSetting = /cluster-store["\s=\0:]+[a-z]+:\/\//
 export function decideScope(clues: ScopeClues): ScopeDecision {
   const { asked, engine, remembered } = clues
   if (asked !== 'auto') return { scope: asked, reason: 'as asked for with --scope' }
-  if (engine !== undefined) {
-    return engine.clusterStore === ''
-      ? { scope: 'local', reason: 'the engine has no cluster store' }
-      : { scope: 'global', reason: `the engine has a cluster store: ${engine.clusterStore}` }
-  }
+  if (engine !== undefined) return decideByEngine(engine)
   if (remembered !== undefined) {
     return { scope: remembered, reason: 'no engine answers; as it was the last time' }
   }
   return clues.configuration.some((text) => storeSetting.test(text))
     ? { scope: 'global', reason: 'no engine answers; its configuration names a cluster store' }
     : { scope: 'local', reason: 'no engine answers, and nothing names a cluster store' }
+}
+
+/**
+ * Swarm takes no driver on a socket, whatever its scope (`legacy plugin … is not supported in swarm
+ * mode`), so on a member of one this plugin can only serve networks that are the host's own.
+ */
+function decideByEngine({ clusterStore, swarm }: NonNullable<ScopeClues['engine']>): ScopeDecision {
+  if (swarm.state === 'active') {
+    const remedy = 'networks of the swarm need the managed plugin: weave plugin-image'
+    return { scope: 'local', reason: `the engine is in a swarm; ${remedy}` }
+  }
+  return clusterStore === ''
+    ? { scope: 'local', reason: 'the engine has no cluster store' }
+    : { scope: 'global', reason: `the engine has a cluster store: ${clusterStore}` }
 }
 
 export interface ConfigurationFiles {

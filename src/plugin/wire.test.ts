@@ -196,16 +196,44 @@ describe('sequences of calls', () => {
         IPv4Data: null,
       }),
     ).toEqual({ Options: { a: 'b' } })
-    expect(await lab.dockerd.call('NetworkDriver.FreeNetwork', { NetworkID: 'x3k' })).toEqual({})
     expect(await lab.dockerd.call('NetworkDriver.GwAllocCheck', { Options: {} })).toEqual({
       SkipIPv4: false,
       SkipIPv6: false,
     })
-    const node = { Address: '10.0.0.2', BindAddress: '10.0.0.2', Self: false }
-    for (const method of ['DiscoverNew', 'DiscoverDelete']) {
-      const argument = { DiscoveryType: 1, DiscoveryData: node }
-      expect(await lab.dockerd.call(`NetworkDriver.${method}`, argument)).toEqual({})
+  })
+
+  test('nodes that Docker finds are told of, once each is one; nothing else is', async () => {
+    await using lab = await start()
+    const found = { Address: '10.0.0.2', BindAddress: '10.0.0.2', Self: false }
+
+    for (const [type, data] of [
+      [1, found],
+      [1, { ...found, Address: '10.0.0.1', Self: true }],
+      [2, { Keys: ['secret'] }],
+      [1, { ...found, Address: 'nowhere' }],
+      [1, null],
+    ]) {
+      const argument = { DiscoveryType: type, DiscoveryData: data }
+      expect(await lab.dockerd.call('NetworkDriver.DiscoverNew', argument)).toEqual({})
+      expect(await lab.dockerd.call('NetworkDriver.DiscoverDelete', argument)).toEqual({})
     }
+
+    expect(lab.nodes).toEqual([
+      { address: '10.0.0.2', isSelf: false },
+      { address: '10.0.0.1', isSelf: true },
+    ])
+  })
+
+  test("a node that has no use for the swarm's network leaves it to the others; its manager removes it", async () => {
+    await using lab = await start()
+    const NetworkID = 'kcnhs67njfwzj5tnof7fwykli'
+    await lab.dockerd.call('NetworkDriver.CreateNetwork', { ...network, NetworkID })
+
+    await lab.dockerd.call('NetworkDriver.DeleteNetwork', { NetworkID })
+    expect(lab.router.networks.size).toBe(1)
+
+    await lab.dockerd.call('NetworkDriver.FreeNetwork', { NetworkID })
+    expect(lab.router.networks.size).toBe(0)
   })
 
   test('fifty at once are all answered', async () => {
@@ -231,6 +259,8 @@ describe('what is wrong is refused, and changes nothing', () => {
     'Leave',
     'DeleteEndpoint',
     'AllocateNetwork',
+    'FreeNetwork',
+    'DiscoverNew',
   ]
 
   test.each(needBody)('%s repeated with an empty body', async (method) => {

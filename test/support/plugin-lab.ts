@@ -11,6 +11,7 @@ import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import type { Logger } from 'pino'
 import { serveControl } from '../../src/control/server.ts'
+import type { DiscoveredNode } from '../../src/docker/driver-messages.ts'
 import type { HttpServer } from '../../src/http/server.ts'
 import { startPlugin } from '../../src/plugin/plugin.ts'
 import type { Plugin } from '../../src/plugin/plugin.ts'
@@ -27,6 +28,8 @@ export interface PluginLab extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
   readonly router: MemoryRouter
   readonly dockerd: DockerdClient
+  /** What Docker has found, as the plugin was told. */
+  readonly nodes: DiscoveredNode[]
   /** Lines of the plugin's log. */
   readonly log: string[]
   /** What the engine says to a GET, by path without version and query; absent for 404. */
@@ -48,18 +51,14 @@ export async function createPluginLab(): Promise<PluginLab> {
   }
   const paths = readPaths(env)
   const log: string[] = []
+  const nodes: DiscoveredNode[] = []
   const router = createMemoryRouter()
   const dockerd = createDockerdClient(socket)
   const engine = new Map<string, unknown>()
   const endings: (() => Promise<void>)[] = []
+  const parts = { directory, socket, env, router, dockerd, nodes, log, engine }
   return {
-    directory,
-    socket,
-    env,
-    router,
-    dockerd,
-    log,
-    engine,
+    ...parts,
     async startRouter() {
       const server = await serveControl({ socket: paths.routerSocket, router })
       endings.push(() => server.drain({ graceMs: 0 }))
@@ -71,6 +70,7 @@ export async function createPluginLab(): Promise<PluginLab> {
         paths,
         env: { ...env, ...extra },
         log: logInto(log),
+        onNode: (node) => nodes.push(node),
       })
       endings.push(plugin.stop)
       return plugin
