@@ -1,0 +1,34 @@
+/**
+ * Which kinds of engine do the end-to-end scenarios run on, and what differs between them?
+ *
+ * The scenarios are the same files for all; whatever they cannot do alike is a field here, and nowhere
+ * else. vitest.config.ts has one project for each mode and names it in the environment, so a script of one's
+ * own can be run in a mode, too: `E2E_MODE=26.1 node --import tsx …`.
+ */
+
+import type { EngineName } from './lab/engine.ts'
+import type { LabOptions } from './lab/lab.ts'
+
+export interface Mode {
+  readonly engine: EngineName
+  readonly store: LabOptions['store']
+  /** What `docker version` says of the engine. */
+  readonly version: RegExp
+}
+
+export const modes: Readonly<Record<EngineName, Mode>> = {
+  /** Docker shares networks, addresses and names by itself, through its cluster store. */
+  '20.10': { engine: '20.10', store: 'etcd-as-docker-cluster-store', version: /^20\.10\./ },
+  /** Engines know nothing of each other; weave brings the store and spreads the networks. */
+  '26.1': { engine: '26.1', store: 'none', version: /^26\.1\./ },
+  '28.5': { engine: '28.5', store: 'none', version: /^28\.5\./ },
+}
+
+/** The mode that this run is in; 20.10 unless told. */
+export function currentMode(): Mode {
+  const name = process.env['E2E_MODE'] ?? '20.10'
+  const mode = Object.values(modes).find(({ engine }) => engine === name)
+  if (mode === undefined)
+    throw new Error(`E2E_MODE=${name}, but known are ${Object.keys(modes).join(', ')}`)
+  return mode
+}
