@@ -193,3 +193,10 @@ ensure_lab() {
   ensure_packages 'Docker hosts on this machine' docker.io etcd-client
   ensure_packages 'images and measurements in them' busybox-static iperf3 tcpdump
 }
+
+# Hosts with other engines than Debian 12's: their systems are made once and kept under build/.
+ensure_engines() {
+  ensure_packages 'the systems of later Docker engines' mmdebstrap
+  "$node" --import tsx test/support/lab/prepare.ts ||
+    die "hosts with every Docker engine could not be prepared" "Check that apt-get works on this machine, or leave the end-to-end tests out."
+}

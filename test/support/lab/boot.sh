@@ -18,6 +18,7 @@ read -r outside_pid _ </proc/self/stat # this /proc is still the outer one
 
 mount --bind "$root" "$root"
 mount --rbind "$usr" "$root/usr"
+mount -o remount,bind,ro "$root/usr" # others borrow the same
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"

@@ -5,15 +5,15 @@
  * use, by the same engine, and kept under build/.
  */
 
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import { kept } from './cache.ts'
 import { explain, ok, run } from './command.ts'
 import { engines } from './engine.ts'
 import type { EngineName } from './engine.ts'
 import { images, imagesKey, layOut } from './images.ts'
 import { boot, formatDisk } from './machine.ts'
 import type { Machine, Service } from './machine.ts'
-import { cacheDirectory, exists } from './places.ts'
 import { removeCgroup, until } from './remains.ts'
 
 export interface DockerOptions {
@@ -54,6 +54,11 @@ export async function startDocker(machine: Machine, options: DockerOptions): Pro
   return service
 }
 
+/** Makes what hosts with this engine start from, unless it is there already. */
+export async function prepareEngine(engine: EngineName): Promise<void> {
+  await dataTemplate(engine)
+}
+
 /** Gives a new disk a Docker data directory that knows the lab's images. */
 export async function formatDocker(disk: string, engine: EngineName): Promise<void> {
   const template = await dataTemplate(engine)
@@ -61,42 +66,37 @@ export async function formatDocker(disk: string, engine: EngineName): Promise<vo
 }
 
 async function dataTemplate(engine: EngineName): Promise<string> {
-  const template = path.join(cacheDirectory, `docker-${engine}-${await imagesKey()}`)
-  if (await exists(template)) return template
-  const disk = path.join(cacheDirectory, `making-${process.pid}-${Date.now()}`)
-  const cgroup = `lab-template-${process.pid}`
   const system = await engines[engine].system()
-  await mkdir(disk, { recursive: true })
-  await formatDisk(disk, system)
-  const machine = await boot({
-    name: 'template',
-    disk,
-    system,
-    shared: [],
-    programs: [],
-    lifetime: 'process',
-  })
-  try {
-    const dockerd = await startDocker(machine, { engine, cgroup })
-    for (const image of images) {
-      await layOut(image, path.join(disk, 'root', image.name))
-      const change = `CMD ["${image.command}"]`
-      const load = 'tar -C "/root/$1" -c . | docker import --change "$2" - "$1"'
-      await ok(machine.run(['sh', '-c', load, 'load', image.name, change]))
-    }
-    await dockerd.stop()
-    // Who an engine is must not be copied.
-    await ok(machine.run('rm -rf /var/lib/docker/engine-id /var/lib/docker/network'))
-    await machine.kill()
-    await rename(path.join(disk, 'var/lib/docker'), template).catch(async (error: unknown) => {
-      if (!(await exists(template))) throw error // else somebody else made it meanwhile
+  return await kept(`docker-${engine}-${await imagesKey()}`, async (draft) => {
+    const disk = path.join(draft, 'disk')
+    await mkdir(disk)
+    await formatDisk(disk, system)
+    const cgroup = `lab-template-${process.pid}`
+    const machine = await boot({
+      name: 'template',
+      disk,
+      system,
+      shared: [],
+      programs: [],
+      lifetime: 'process',
     })
-  } finally {
-    await machine.kill()
-    await rm(disk, { recursive: true, force: true })
-    await removeCgroup(cgroup)
-  }
-  return template
+    try {
+      const dockerd = await startDocker(machine, { engine, cgroup })
+      for (const image of images) {
+        await layOut(image, path.join(disk, 'root', image.name))
+        const change = `CMD ["${image.command}"]`
+        const load = 'tar -C "/root/$1" -c . | docker import --change "$2" - "$1"'
+        await ok(machine.run(['sh', '-c', load, 'load', image.name, change]))
+      }
+      await dockerd.stop()
+      // Who an engine is must not be copied.
+      await ok(machine.run('rm -rf /var/lib/docker/engine-id /var/lib/docker/network'))
+    } finally {
+      await machine.kill()
+      await removeCgroup(cgroup)
+    }
+    return path.join(disk, 'var/lib/docker')
+  })
 }
 
 /** overlay2 cannot stand on an overlay, as in a container: there plain copies must do. */

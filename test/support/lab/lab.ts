@@ -22,6 +22,7 @@
 
 import { mkdir, mkdtemp } from 'node:fs/promises'
 import path from 'node:path'
+import { prepareEngine } from './docker.ts'
 import { engines } from './engine.ts'
 import type { EngineName } from './engine.ts'
 import { createHost, formatHost } from './host.ts'
@@ -43,7 +44,8 @@ export { until } from './remains.ts'
 
 export interface LabOptions {
   readonly hosts: 1 | 2 | 3
-  readonly engine: EngineName
+  /** One for all of them, or one for each. */
+  readonly engine: EngineName | readonly EngineName[]
   /** Whether the engines share networks through an etcd, which then runs on the switch. */
   readonly store: 'etcd-as-docker-cluster-store' | 'none'
   readonly lifetime?: 'process' | 'detached'
@@ -82,7 +84,8 @@ export async function createLab(options: LabOptions): Promise<Lab> {
 async function build(options: LabOptions, record: LabRecord): Promise<Lab> {
   const { lifetime = 'process', prefix = productPrefix, docker = 'started' } = options
   const { directory, cgroup } = record
-  const system = await engines[options.engine].system()
+  const engineNames = Array.from({ length: options.hosts }, (_, place) => engineOf(options, place))
+  for (const name of new Set(engineNames)) await prepareEngine(name)
   const common = {
     lifetime,
     shared: await sharedPaths(prefix),
@@ -95,16 +98,16 @@ async function build(options: LabOptions, record: LabRecord): Promise<Lab> {
   const storeIsWanted = options.store !== 'none'
   const [hosts] = await Promise.all([
     Promise.all(
-      Array.from({ length: options.hosts }, async (_, place) => {
+      engineNames.map(async (engineName, place) => {
         const index = place + 1
         const disk = path.join(directory, `host${index}`)
-        await formatHost(disk, options)
-        const engine = { engine: options.engine, cgroup: `${cgroup}/host${index}` }
+        await formatHost(disk, { hosts: options.hosts, engine: engineName })
+        const engine = { engine: engineName, cgroup: `${cgroup}/host${index}` }
         const clusterStore = storeIsWanted ? store.address : undefined
         const settings = {
           ...common,
           disk,
-          system,
+          system: await engines[engineName].system(),
           index,
           hub,
           docker: { ...engine, clusterStore },
@@ -129,6 +132,12 @@ async function build(options: LabOptions, record: LabRecord): Promise<Lab> {
   }
 }
 
+function engineOf({ engine, hosts }: LabOptions, place: number): EngineName {
+  const name = typeof engine === 'string' ? engine : engine[place]
+  if (name === undefined) throw new Error(`an engine for each of ${hosts} hosts, please`)
+  return name
+}
+
 async function createHub(
   options: Omit<MachineOptions, 'name' | 'system'>,
   record: LabRecord,
@@ -140,7 +149,7 @@ async function createHub(
   return hub
 }
 
-/** The repository, the installed weave, and Node with its libraries where they are not in /usr. */
+/** The repository, the installed weave, and Node with its libraries where they are not in /usr, which has its own. */
 async function sharedPaths(prefix: string): Promise<string[]> {
   const node = path.dirname(path.dirname(process.execPath))
   const wanted = [
