@@ -85,7 +85,7 @@ test('a new port is put into the bridge, set up while down, then brought up', ()
 })
 
 test('a link that would take an address of its own is denied it before it comes up', () => {
-  const half = { ...bridge, up: false, takesLinkLocal: true }
+  const half = { ...bridge, up: false, ipv6: { takesLinkLocal: true } }
   expect(planLinks(desired, [half, tunnel, veth])).toMatchObject([{ kind: 'deny-link-local' }])
 })
 

@@ -35,8 +35,12 @@ export interface ActualLink {
   readonly up: boolean
   readonly alias?: string | undefined
   readonly master?: IfIndex | undefined
-  /** The kernel gives it a link-local IPv6 address when it is brought up: the host would join in. */
-  readonly takesLinkLocal?: boolean | undefined
+  readonly ipv6?:
+    | {
+        /** The kernel gives it a link-local address when it is brought up: the host would join in. */
+        readonly takesLinkLocal: boolean
+      }
+    | undefined
   readonly vxlan?:
     | { readonly vni: number; readonly local?: IpAddress | undefined; readonly port: number }
     | undefined
@@ -190,8 +194,8 @@ function planMtu({ index, name, mtuBytes }: ActualLink, wanted: number): LinkSte
   return mtuBytes === wanted ? [] : [{ kind: 'set-mtu', link: index, name, mtuBytes: wanted }]
 }
 
-function planUp({ index, name, up, takesLinkLocal }: ActualLink): LinkStep[] {
-  if (takesLinkLocal === true) return [{ kind: 'deny-link-local', link: index, name }]
+function planUp({ index, name, up, ipv6 }: ActualLink): LinkStep[] {
+  if (ipv6?.takesLinkLocal === true) return [{ kind: 'deny-link-local', link: index, name }]
   return up ? [] : [{ kind: 'set-up', link: index, name }]
 }
 

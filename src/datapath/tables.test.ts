@@ -75,6 +75,7 @@ function createKernel(): {
   return {
     tables: {
       links,
+      ipv6: new Set([bridge]),
       neighbours: new Map([[bridge, neighbours]]),
       ports,
       tunnels: new Map([[tunnel, { hosts, flood }]]),
@@ -84,6 +85,12 @@ function createKernel(): {
 }
 
 const remoteMacs = ['02:00:00:00:00:01', '02:00:00:00:00:02', '02:00:00:00:00:03'].map(mac)
+
+/** As in a network of both families. */
+function both(last: number): IpAddress[] {
+  return [ip(`10.32.0.${last}`), ip(`fd00::${last}`)]
+}
+
 const anySegment = fc
   .record({
     via: fc.array(fc.constantFrom(undefined, host2, host3), { minLength: 3, maxLength: 3 }),
@@ -97,16 +104,14 @@ const anySegment = fc
             id: web,
             network: base.network,
             mac: mac('02:00:00:00:00:09'),
-            addresses: [ip('10.32.0.9')],
+            addresses: both(9),
             phase: 'joined',
           },
         ]
       : [],
     remote: remoteMacs.flatMap((address, index) => {
       const host = via[index]
-      return host === undefined
-        ? []
-        : [{ mac: address, addresses: [ip(`10.32.0.${index + 1}`)], via: host }]
+      return host === undefined ? [] : [{ mac: address, addresses: both(index + 1), via: host }]
     }),
     flood: [...new Set(via.filter((host) => host !== undefined))],
   }))
@@ -133,6 +138,17 @@ test('a neighbour is announced only once its MAC has somewhere to go', () => {
   expect(planTables([{ ...base, remote }], kernel.tables)).toMatchObject([
     { kind: 'set-neighbour' },
   ])
+})
+
+test('a bridge without IPv6 is given no IPv6 neighbour, and the others all the same', () => {
+  const remote = [{ mac: mac('02:00:00:00:00:01'), addresses: both(1), via: host2 }]
+  const kernel = createKernel()
+  const tables = { ...kernel.tables, ipv6: new Set<IfIndex>() }
+  for (const step of planTables([{ ...base, remote }], tables)) kernel.take(step)
+  const steps = planTables([{ ...base, remote }], tables)
+  expect(steps).toMatchObject([{ kind: 'set-neighbour', ip: ip('10.32.0.1') }])
+  for (const step of steps) kernel.take(step)
+  expect(planTables([{ ...base, remote }], tables)).toEqual([])
 })
 
 test('a network whose links are not there yet plans nothing', () => {

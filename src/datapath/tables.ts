@@ -16,10 +16,13 @@
  *
  * Invariants
  *   - A neighbour entry is added only once the forwarding tables know its MAC.
+ *   - Where the bridge has no IPv6 (an MTU below 1280, or switched off on the host), no IPv6 neighbour
+ *     is tried: it would be refused for ever, and the question reaches the other hosts all the same.
  *   - The tables are ours alone: a permanent entry that nothing explains is removed. Entries that
  *     the kernel itself keeps (a port's own MAC) are not reported to us by `observe`.
  */
 
+import { isIpv4 } from '../model/address.ts'
 import type { IfIndex, IpAddress, Mac } from '../model/address.ts'
 import { bridgeName, hostEndName, tunnelName } from './names.ts'
 import type { Destination, Segment } from './segment.ts'
@@ -27,6 +30,8 @@ import type { Destination, Segment } from './segment.ts'
 export interface ActualTables {
   /** Our links by name: bridges, and those tunnels and host ends that are ports of one already. */
   readonly links: ReadonlyMap<string, IfIndex>
+  /** Bridges whose neighbour table has a place for IPv6. */
+  readonly ipv6: ReadonlySet<IfIndex>
   /** By bridge. */
   readonly neighbours: ReadonlyMap<IfIndex, ReadonlyMap<IpAddress, Mac>>
   /** By port: the MACs that its bridge sends to it. */
@@ -128,11 +133,13 @@ function planNeighbours(
   actual: ActualTables,
 ): TableStep[] {
   const present = actual.neighbours.get(bridge) ?? new Map<IpAddress, Mac>()
+  const hasIpv6 = actual.ipv6.has(bridge)
   const wanted = new Set<IpAddress>()
   const steps: TableStep[] = []
   function claim({ mac, addresses }: Claim, port: IfIndex | undefined): void {
     const known = port !== undefined && (actual.ports.get(port) ?? noMacs).has(mac)
     for (const ip of addresses) {
+      if (!hasIpv6 && !isIpv4(ip)) continue
       wanted.add(ip)
       if (known && present.get(ip) !== mac) steps.push({ kind: 'set-neighbour', bridge, ip, mac })
     }

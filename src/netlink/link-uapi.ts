@@ -25,8 +25,13 @@ export const IFLA_INFO_KIND = 1
 export const IFLA_INFO_DATA = 2
 export const IFLA_INFO_SLAVE_KIND = 4
 export const IFLA_INFO_SLAVE_DATA = 5
+export const IFLA_INET6_CONF = 2
 export const IFLA_INET6_ADDR_GEN_MODE = 8
 export const IN6_ADDR_GEN_MODE_NONE = 1
+
+// linux/ipv6.h: places in the array of IFLA_INET6_CONF, 32 bits each
+export const DEVCONF_ACCEPT_RA = 3
+export const DEVCONF_DISABLE_IPV6 = 26
 
 export const IFLA_BR_AGEING_TIME = 4
 export const IFLA_BR_MCAST_SNOOPING = 23

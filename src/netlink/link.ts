@@ -22,6 +22,8 @@ import {
 import type { Attributes } from './attribute.ts'
 import { isNetlinkError } from './errors.ts'
 import {
+  DEVCONF_ACCEPT_RA,
+  DEVCONF_DISABLE_IPV6,
   IFF_UP,
   IFLA_ADDRESS,
   IFLA_AF_SPEC,
@@ -37,6 +39,7 @@ import {
   IFLA_IFALIAS,
   IFLA_IFNAME,
   IFLA_INET6_ADDR_GEN_MODE,
+  IFLA_INET6_CONF,
   IFLA_INFO_DATA,
   IFLA_INFO_KIND,
   IFLA_INFO_SLAVE_DATA,
@@ -73,11 +76,20 @@ export interface Link {
   readonly alias?: string
   /** The other end's index, in whatever namespace that is. */
   readonly peerIndex?: number
-  /** The kernel gives it a link-local IPv6 address when it is switched on. */
-  readonly takesLinkLocal?: boolean
+  /** Absent where the kernel's IPv6 takes no part: below an MTU of 1280, or on the whole machine. */
+  readonly ipv6?: LinkIpv6
   readonly vxlan?: Tunnel
   readonly bridge?: Bridge
   readonly port?: Port
+}
+
+export interface LinkIpv6 {
+  /** Off by `disable_ipv6`: the kernel keeps no neighbours here then. */
+  readonly enabled: boolean
+  /** The kernel gives it a link-local address when it is switched on. */
+  readonly takesLinkLocal: boolean
+  /** The kernel takes addresses and routes from advertisements that arrive here. */
+  readonly acceptsRouters: boolean
 }
 
 export interface Tunnel {
@@ -169,16 +181,26 @@ function optionalFacts(attributes: Attributes): Partial<Link> {
   const master = readU32(attributes, IFLA_MASTER)
   const alias = readText(attributes, IFLA_IFALIAS)
   const peerIndex = readU32(attributes, IFLA_LINK)
-  const inet6 = readNested(readNested(attributes, IFLA_AF_SPEC), AF_INET6)
-  const addressMode = readU8(inet6, IFLA_INET6_ADDR_GEN_MODE)
+  const ipv6 = decodeIpv6(readNested(readNested(attributes, IFLA_AF_SPEC), AF_INET6))
   return {
     ...(mac === undefined ? {} : { mac }),
     ...(isIfIndex(master) ? { master } : {}),
     ...(alias === undefined ? {} : { alias }),
     ...(peerIndex === undefined ? {} : { peerIndex }),
-    ...(addressMode === undefined
-      ? {}
-      : { takesLinkLocal: addressMode !== IN6_ADDR_GEN_MODE_NONE }),
+    ...(ipv6 === undefined ? {} : { ipv6 }),
+  }
+}
+
+function decodeIpv6(inet6: Attributes): LinkIpv6 | undefined {
+  const settings = inet6.get(IFLA_INET6_CONF)
+  if (settings === undefined) return undefined
+  function isSet(place: number): boolean {
+    return settings !== undefined && settings.readInt32LE(place * 4) !== 0
+  }
+  return {
+    enabled: !isSet(DEVCONF_DISABLE_IPV6),
+    takesLinkLocal: readU8(inet6, IFLA_INET6_ADDR_GEN_MODE) !== IN6_ADDR_GEN_MODE_NONE,
+    acceptsRouters: isSet(DEVCONF_ACCEPT_RA),
   }
 }
 

@@ -51,11 +51,23 @@ test('the MAC follows from the IPv4 address, so that a moved address keeps it', 
   expect(await attachments.put(id, spec, never)).toEqual({ mac: '02:42:0a:20:00:05' })
 })
 
-test('without IPv4 the MAC is random, and stays the same when the call is repeated', async () => {
-  const ipv6 = { ...spec, addresses: ['fd00::5/64'] }
-  const first = await attachments.put(id, ipv6, never)
+test('without IPv4 it follows from the IPv6 address, and is another one for each', async () => {
+  const macs = await Promise.all(
+    ['fd00::5/64', 'fd00::5/64', 'fd00::6/64', 'fd00:0:0:1::5/64'].map(async (address, index) => {
+      const spec6 = { network, addresses: [address] }
+      return (await attachments.put(endpointId(`six${index}`), spec6, never)).mac
+    }),
+  )
+  expect(macs[0]).toMatch(/^02:/)
+  expect(macs[1]).toBe(macs[0])
+  expect(new Set(macs).size).toBe(3)
+})
+
+test('without an address the MAC is random, and stays the same when the call is repeated', async () => {
+  const bare = { ...spec, addresses: [] }
+  const first = await attachments.put(id, bare, never)
   expect(first).toEqual({ mac: '02:01:02:03:04:05' })
-  expect(await attachments.put(id, ipv6, never)).toEqual(first)
+  expect(await attachments.put(id, bare, never)).toEqual(first)
 })
 
 test('a network nobody told this host about is found or made', async () => {

@@ -11,10 +11,11 @@
  * All are idempotent, since Docker may repeat any of them and skip most of them.
  */
 
+import { createHash } from 'node:crypto'
 import type { EndpointReply, EndpointSpec, JoinReply, JoinSpec } from '../control/messages.ts'
 import { containerEndName } from '../datapath/names.ts'
 import { isIpv4, ipBytes, isMac } from '../model/address.ts'
-import type { Mac } from '../model/address.ts'
+import type { IpAddress, Mac } from '../model/address.ts'
 import type { EndpointId } from '../model/cluster.ts'
 import { endpointUnknown, interfaceFailed } from '../model/faults.ts'
 import { parsePrefix } from '../model/prefix.ts'
@@ -41,7 +42,7 @@ export interface AttachmentSources {
   /** Gives the other hosts and the tables a moment to hear of a change; never fails. */
   readonly announce: (signal: AbortSignal) => Promise<void>
   readonly now: () => Date
-  /** Five random bytes, for the MAC of an endpoint without an IPv4 address. */
+  /** Five random bytes, for the MAC of an endpoint without an address. */
   readonly randomBytes: () => Uint8Array
 }
 
@@ -102,13 +103,23 @@ async function putEndpoint(
 }
 
 /**
- * Made from the IPv4 address as Docker's bridge driver does (02:42 and the address), so that an
- * address which moves to another host keeps its MAC and no cache in a container goes stale.
+ * Made from the address, so that one which moves to another host keeps its MAC and no cache in a
+ * container goes stale. IPv4 as Docker's bridge driver does (02:42 and the address); an IPv6 address
+ * has too many bits, so it is a digest of it.
  */
-function chooseMac(addresses: readonly string[], randomBytes: () => Uint8Array): Mac {
-  const ipv4 = addresses.map((text) => parsePrefix(text)?.address).find(isIpv4)
-  const bytes = ipv4 === undefined ? [0x02, ...randomBytes()] : [0x02, 0x42, ...ipBytes(ipv4)]
+function chooseMac(subnetAddresses: readonly string[], randomBytes: () => Uint8Array): Mac {
+  const addresses = subnetAddresses.map((text) => parsePrefix(text)?.address)
+  const ipv4 = addresses.find(isIpv4)
+  const bytes =
+    ipv4 === undefined
+      ? [0x02, ...lastBytes(addresses[0], randomBytes)]
+      : [0x02, 0x42, ...ipBytes(ipv4)]
   const mac = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
   if (!isMac(mac)) throw new Error(`${mac} is no MAC address`)
   return mac
+}
+
+function lastBytes(ipv6: IpAddress | undefined, randomBytes: () => Uint8Array): Uint8Array {
+  if (ipv6 === undefined) return randomBytes()
+  return createHash('sha256').update(ipv6).digest().subarray(0, 5)
 }

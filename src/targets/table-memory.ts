@@ -74,7 +74,11 @@ export function createTableMemory(socket: RouteSocket, now: () => number): Table
       own = new Set(links.map(({ index }) => index))
       const placed = links.filter(isPlaced)
       forgetGone(tables, new Set(placed.map(({ index }) => index)))
-      return { links: new Map(placed.map(({ name, index }) => [name, index])), ...tables }
+      return {
+        links: new Map(placed.map(({ name, index }) => [name, index])),
+        ipv6: new Set(placed.filter(hasIpv6).map(({ index }) => index)),
+        ...tables,
+      }
     },
     note(steps) {
       notedMs = now()
@@ -97,6 +101,10 @@ export function createTableMemory(socket: RouteSocket, now: () => number): Table
  */
 function isPlaced({ name, master }: Link): boolean {
   return parseLinkName(name)?.kind === 'bridge' || master !== undefined
+}
+
+function hasIpv6({ ipv6 }: Link): boolean {
+  return ipv6?.enabled === true
 }
 
 function concernsUs(links: ReadonlySet<number> | 'any', own: ReadonlySet<number>): boolean {

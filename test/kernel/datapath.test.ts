@@ -1,12 +1,14 @@
 /**
  * Two hosts as namespaces, our targets on each, containers as namespaces: the real kernel forwards,
- * and iproute2, ping and tcpdump judge.
+ * and iproute2, ping and tcpdump judge. All of it over an IPv4 and over an IPv6 underlay.
  */
 
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { DesiredLinks } from '../../src/datapath/links.ts'
+import { overlayMtuBytes } from '../../src/datapath/mtu.ts'
 import { containerEndName } from '../../src/datapath/names.ts'
 import type { LocalEndpoint, RemoteEndpoint, Segment } from '../../src/datapath/segment.ts'
+import type { IpAddress } from '../../src/model/address.ts'
 import { runPass } from '../../src/reconcile/reconcile.ts'
 import type { Target } from '../../src/reconcile/reconcile.ts'
 import { linksTarget, removeAllLinks } from '../../src/targets/links.ts'
@@ -25,10 +27,20 @@ interface Host {
   readonly container: Namespace
   readonly endpoint: LocalEndpoint
   /** Brings links and tables to this state of knowledge about the other host. */
-  readonly settle: (known: Pick<Segment, 'remote' | 'flood'>) => Promise<void>
+  readonly settle: (known: Pick<Segment, 'remote' | 'flood'>, mtuBytes?: number) => Promise<void>
 }
 
 let hosts: Host[] = []
+
+const underlays = [
+  { family: 'IPv4', prefix: '192.0.2.', length: 24 },
+  { family: 'IPv6', prefix: 'fd99::', length: 64 },
+] as const
+let underlay: (typeof underlays)[number] = underlays[0]
+
+function underlayOf(number: number): IpAddress {
+  return ip(`${underlay.prefix}${number}`)
+}
 
 beforeEach(async () => {
   const left = await createHost(1)
@@ -37,7 +49,9 @@ beforeEach(async () => {
   const cable = ['link', 'add', 'under0', 'type', 'veth', 'peer', 'under0', 'netns']
   await left.space.run('ip', ...cable, right.space.name)
   for (const [index, { space }] of hosts.entries()) {
-    await space.run('ip', 'address', 'add', `192.0.2.${index + 1}/24`, 'dev', 'under0')
+    const address = `${underlayOf(index + 1)}/${underlay.length}`
+    const nodad = underlay.length === 64 ? ['nodad'] : []
+    await space.run('ip', 'address', 'add', address, 'dev', 'under0', ...nodad)
     await space.run('ip', 'link', 'set', 'under0', 'up')
   }
   for (const host of hosts) await plugIn(host)
@@ -51,6 +65,7 @@ afterEach(async () => {
 })
 
 async function createHost(number: 1 | 2): Promise<Host> {
+  const address = underlayOf(number)
   const space = await createNamespace(`host${number}`)
   const container = await createNamespace(`container${number}`)
   const endpoint: LocalEndpoint = {
@@ -61,16 +76,18 @@ async function createHost(number: 1 | 2): Promise<Host> {
     phase: 'created',
   }
   const memory = createTableMemory(space.socket, () => performance.now())
-  async function settle(known: Pick<Segment, 'remote' | 'flood'>): Promise<void> {
+  async function settle(
+    known: Pick<Segment, 'remote' | 'flood'>,
+    mtuBytes = overlayMtuBytes(1500, address),
+  ): Promise<void> {
     const segment = {
       network: endpoint.network,
       vni: vni(0xa1f),
-      mtuBytes: 1450,
+      mtuBytes,
       local: [endpoint],
     }
     const segments = [{ ...segment, ...known }]
-    const underlay = { address: ip(`192.0.2.${number}`), port: 6784 }
-    const desired: DesiredLinks = { segments, underlay }
+    const desired: DesiredLinks = { segments, underlay: { address, port: 6784 } }
     await settleTarget(linksTarget(space.socket, async () => desired))
     memory.distrust()
     await settleTarget(tablesTarget(space.socket, memory, async () => segments))
@@ -103,7 +120,7 @@ async function plugIn({ space, container, endpoint, settle }: Host): Promise<voi
 }
 
 function remoteOf(host: Host, number: 1 | 2): RemoteEndpoint {
-  const via = { address: ip(`192.0.2.${number}`), port: 6784 }
+  const via = { address: underlayOf(number), port: 6784 }
   return { mac: host.endpoint.mac, addresses: host.endpoint.addresses, via }
 }
 
@@ -121,26 +138,19 @@ async function settleBoth(): Promise<void> {
 }
 
 const ping = ['busybox', 'ping', '-c1', '-W2'] as const
+const solicitation = '(icmp6 and ip6[40] == 135)'
 
-/** Packets that the tunnel of `host` sent to others while `work` ran and that match `filter`. */
-async function sentWhile(host: Host, filter: string, work: () => Promise<void>): Promise<number> {
-  const capture = host.space.run(
-    'timeout',
-    '-s',
-    'INT',
-    '4',
-    'tcpdump',
-    '-lni',
-    tunnel,
-    '-Q',
-    'out',
-    filter,
-  )
+/** What tcpdump says of the frames that left `host` by `link` while `work` ran, a line for each. */
+async function sentWhile(
+  { host, filter, link = tunnel }: { host: Host; filter: string; link?: string },
+  work: () => Promise<void>,
+): Promise<readonly string[]> {
+  const dump = ['tcpdump', '-Z', 'root', '-elni', link, '-Q', 'out', filter]
+  const capture = host.space.run('timeout', '-s', 'INT', '4', ...dump)
   const lines = capture.catch((error: unknown) => outputOf(error))
   await new Promise((resolve) => setTimeout(resolve, 1000))
   await work()
-  return (await lines).split('\n').filter((line) => line.includes('>') || line.includes('who-has'))
-    .length
+  return (await lines).split('\n').filter((line) => line.includes(' > '))
 }
 
 function outputOf(error: unknown): string {
@@ -149,93 +159,133 @@ function outputOf(error: unknown): string {
     : ''
 }
 
-test('containers reach each other over IPv4 and IPv6, and ask no other host who has an address', async () => {
-  await settleBoth()
-  const [left] = pair()
-  const asked = await sentWhile(left, 'arp or icmp6 and ip6[40] == 135', async () => {
+describe.each(underlays)('over $family', (chosen) => {
+  beforeAll(() => {
+    underlay = chosen
+  })
+
+  test('containers reach each other over IPv4 and IPv6, and ask no other host who has an address', async () => {
+    await settleBoth()
+    const [left] = pair()
+    const filter = `arp or ${solicitation}`
+    const asked = await sentWhile({ host: left, filter }, async () => {
+      await left.container.run(...ping, '10.32.0.2')
+      await left.container.run(...ping, '-s', '10000', '10.32.0.2')
+      await left.container.run(...ping, 'fd00::2')
+      await left.container.run(...ping, '-s', '10000', 'fd00::2')
+    })
+    expect(asked).toEqual([])
+  })
+
+  test('the biggest packet that fits a container’s interface fills one of the underlay’s, and is not cut', async () => {
+    await settleBoth()
+    const [left] = pair()
+    const mtuBytes = overlayMtuBytes(1500, underlayOf(1))
+    const sent = await sentWhile(
+      { host: left, filter: 'greater 1000', link: 'under0' },
+      async () => {
+        await left.container.run(...ping, '-s', `${mtuBytes - 28}`, '10.32.0.2')
+        await left.container.run(...ping, '-s', `${mtuBytes - 48}`, 'fd00::2')
+      },
+    )
+    expect(sent.map((line) => /length (\d+):/.exec(line)?.[1])).toEqual(['1514', '1514'])
+  })
+
+  test('an MTU too small for IPv6 leaves IPv4 working, and IPv6 returns with a bigger one', async () => {
+    await settleBoth()
+    const [left, right] = pair()
+    const known = { remote: [remoteOf(right, 2)], flood: [remoteOf(right, 2).via] }
+    await left.settle(known, 1200)
+    expect(await left.space.run('ip', '-6', 'neigh', 'show', 'dev', bridge)).toBe('')
     await left.container.run(...ping, '10.32.0.2')
-    await left.container.run(...ping, '-s', '10000', '10.32.0.2')
+    await left.settle(known)
+    expect(await left.space.run('ip', '-6', 'neigh', 'show', 'dev', bridge)).toContain(
+      'fd00::2 lladdr',
+    )
     await left.container.run(...ping, 'fd00::2')
   })
-  expect(asked).toBe(0)
-})
 
-test('an endpoint that nobody has told us about is reached all the same', async () => {
-  const [left, right] = pair()
-  const [toLeft, toRight] = [remoteOf(left, 1), remoteOf(right, 2)]
-  await left.settle({ remote: [], flood: [toRight.via] })
-  await right.settle({ remote: [], flood: [toLeft.via] })
-  const asked = await sentWhile(left, 'arp', async () => {
+  test('an endpoint that nobody has told us about is reached all the same', async () => {
+    const [left, right] = pair()
+    const [toLeft, toRight] = [remoteOf(left, 1), remoteOf(right, 2)]
+    await left.settle({ remote: [], flood: [toRight.via] })
+    await right.settle({ remote: [], flood: [toLeft.via] })
+    for (const [filter, address] of [
+      ['arp', '10.32.0.2'],
+      [solicitation, 'fd00::2'],
+    ] as const) {
+      const asked = await sentWhile({ host: left, filter }, async () => {
+        await left.container.run(...ping, address)
+      })
+      expect(asked, address).not.toEqual([])
+    }
+  })
+
+  test('a host without an endpoint in the network is sent nothing', async () => {
+    const [left] = pair()
+    const sent = await sentWhile({ host: left, filter: 'ip or arp' }, async () => {
+      expect(await left.container.tries(...ping, '10.32.0.9')).toBe(false)
+    })
+    const outside = await left.space.run('ip', '-s', '-j', 'link', 'show', 'under0')
+    expect(JSON.parse(outside)[0].stats64.tx.packets).toBeLessThan(20)
+    expect(sent.length).toBeLessThanOrEqual(3)
+  })
+
+  test('entries that somebody deletes or adds are mended', async () => {
+    await settleBoth()
+    const [left, right] = pair()
+    const { mac: far } = right.endpoint
+    await left.space.run('bridge', 'fdb', 'del', far, 'dev', tunnel, 'self')
+    await left.space.run('bridge', 'fdb', 'del', far, 'dev', tunnel, 'master')
+    await left.space.run('ip', 'neigh', 'del', '10.32.0.2', 'dev', bridge)
+    await left.space.run(
+      'bridge',
+      'fdb',
+      'add',
+      '02:00:00:00:00:99',
+      'dev',
+      tunnel,
+      'dst',
+      underlayOf(9),
+      'self',
+    )
+    await left.space.run(
+      'ip',
+      'neigh',
+      'add',
+      '10.32.0.99',
+      'lladdr',
+      far,
+      'dev',
+      bridge,
+      'nud',
+      'permanent',
+    )
+    await settleBoth()
+    const forwarding = await left.space.run('bridge', 'fdb', 'show', 'dev', tunnel)
+    const neighbours = await left.space.run('ip', 'neigh', 'show', 'dev', bridge)
+    expect(forwarding).toContain(`${far} dst ${underlayOf(2)} self`)
+    expect(forwarding).not.toContain('02:00:00:00:00:99')
+    expect(neighbours).toContain('10.32.0.2 lladdr')
+    expect(neighbours).not.toContain('10.32.0.99')
     await left.container.run(...ping, '10.32.0.2')
-    await left.container.run(...ping, 'fd00::2')
   })
-  expect(asked).toBeGreaterThan(0)
-})
 
-test('a host without an endpoint in the network is sent nothing', async () => {
-  const [left] = pair()
-  const sent = await sentWhile(left, 'ip or arp', async () => {
-    expect(await left.container.tries(...ping, '10.32.0.9')).toBe(false)
+  test('the host itself takes no part: no address, not even a link-local one, on our links', async () => {
+    await settleBoth()
+    const [left] = pair()
+    for (const link of [bridge, tunnel]) {
+      expect(await left.space.run('ip', '-o', 'address', 'show', 'dev', link)).toBe('')
+    }
   })
-  const outside = await left.space.run('ip', '-s', '-j', 'link', 'show', 'under0')
-  expect(JSON.parse(outside)[0].stats64.tx.packets).toBeLessThan(20)
-  expect(sent).toBeLessThanOrEqual(3)
-})
 
-test('entries that somebody deletes or adds are mended', async () => {
-  await settleBoth()
-  const [left, right] = pair()
-  const { mac: far } = right.endpoint
-  await left.space.run('bridge', 'fdb', 'del', far, 'dev', tunnel, 'self')
-  await left.space.run('bridge', 'fdb', 'del', far, 'dev', tunnel, 'master')
-  await left.space.run('ip', 'neigh', 'del', '10.32.0.2', 'dev', bridge)
-  await left.space.run(
-    'bridge',
-    'fdb',
-    'add',
-    '02:00:00:00:00:99',
-    'dev',
-    tunnel,
-    'dst',
-    '192.0.2.9',
-    'self',
-  )
-  await left.space.run(
-    'ip',
-    'neigh',
-    'add',
-    '10.32.0.99',
-    'lladdr',
-    far,
-    'dev',
-    bridge,
-    'nud',
-    'permanent',
-  )
-  await settleBoth()
-  const forwarding = await left.space.run('bridge', 'fdb', 'show', 'dev', tunnel)
-  const neighbours = await left.space.run('ip', 'neigh', 'show', 'dev', bridge)
-  expect(forwarding).toContain(`${far} dst 192.0.2.2 self`)
-  expect(forwarding).not.toContain('02:00:00:00:00:99')
-  expect(neighbours).toContain('10.32.0.2 lladdr')
-  expect(neighbours).not.toContain('10.32.0.99')
-  await left.container.run(...ping, '10.32.0.2')
-})
-
-test('the host itself takes no part: no address, not even a link-local one, on our links', async () => {
-  await settleBoth()
-  const [left] = pair()
-  for (const link of [bridge, tunnel]) {
-    expect(await left.space.run('ip', '-o', 'address', 'show', 'dev', link)).toBe('')
-  }
-})
-
-test('a reset removes every link of ours, and nobody else’s', async () => {
-  await settleBoth()
-  const [left] = pair()
-  await left.space.run('ip', 'link', 'add', 'wvlab0', 'type', 'bridge')
-  expect(await removeAllLinks(left.space.socket)).toBe(3)
-  const links = await left.space.run('ip', '-br', 'link')
-  expect(links).not.toMatch(/wv[bxhc][0-9a-f]/)
-  expect(links).toContain('wvlab0')
+  test('a reset removes every link of ours, and nobody else’s', async () => {
+    await settleBoth()
+    const [left] = pair()
+    await left.space.run('ip', 'link', 'add', 'wvlab0', 'type', 'bridge')
+    expect(await removeAllLinks(left.space.socket)).toBe(3)
+    const links = await left.space.run('ip', '-br', 'link')
+    expect(links).not.toMatch(/wv[bxhc][0-9a-f]/)
+    expect(links).toContain('wvlab0')
+  })
 })

@@ -91,7 +91,7 @@ test('iproute2 sees the segment that we make, and we see what it sees', async ()
   expect(links.find(({ index }) => index === tunnel)).toMatchObject({
     kind: 'vxlan',
     master: bridge,
-    takesLinkLocal: false,
+    ipv6: { enabled: true, takesLinkLocal: false, acceptsRouters: true },
     vxlan: { vni: 1, local: '127.0.0.1', port: 6784, learning: false },
     port: { learning: false, neighbourSuppression: true },
   })
