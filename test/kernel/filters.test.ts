@@ -1,10 +1,10 @@
 /**
- * The packet filters of one host, judged by what gets through.
+ * The packet filters of one host, judged by what gets through, in both families alike.
  *
- *   stranger (192.0.2.66), member (192.0.2.2)
+ *   stranger (192.0.2.66, fd99::66), member (192.0.2.2, fd99::2)
  *        │ under0
- *      host 192.0.2.1 ── docker0 172.17.0.1 ── container 172.17.0.2
- *        └── wvb000001 ── two ports, left 10.32.0.2 and right 10.32.0.3
+ *      host 192.0.2.1 ── docker0 172.17.0.1 ── container 172.17.0.2      fd99::1, fd17::1, fd17::2
+ *        └── wvb000001 ── two ports, left 10.32.0.2 and right 10.32.0.3  fd32::1, fd32::2, fd32::3
  *
  * The commands under test act on the namespace they are started in, so this process moves into the
  * host's for as long as a test runs.
@@ -13,7 +13,7 @@
 import { createSocket } from 'node:dgram'
 import type { Socket } from 'node:dgram'
 import { closeSync, openSync } from 'node:fs'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { DesiredFilters } from '../../src/datapath/filters.ts'
 import { setns } from '../../src/netlink/libc.ts'
 import { runPass } from '../../src/reconcile/reconcile.ts'
@@ -25,7 +25,7 @@ import { ip } from '../support/values.ts'
 const CLONE_NEWNET = 0x40000000
 const never = new AbortController().signal
 const dataPort = 6784
-const members = [ip('192.0.2.1'), ip('192.0.2.2')]
+const members = ['192.0.2.1', '192.0.2.2', 'fd99::1', 'fd99::2'].map(ip)
 
 let host: Namespace
 let under: Namespace
@@ -41,17 +41,33 @@ beforeEach(async () => {
   container = await createNamespace('container')
   left = await createNamespace('left')
   right = await createNamespace('right')
+  for (const space of [host, under, container, left, right]) {
+    // No wait for duplicates of an address, in which nothing is sent.
+    await space.run('sysctl', '-qw', 'net.ipv6.conf.default.accept_dad=0')
+  }
   desired = { dataPort, controlPorts: [6783, 6785, 6786], hosts: members }
-  await cable('under0', { space: under, addresses: ['192.0.2.2/24', '192.0.2.66/24'] })
-  await host.run('ip', 'address', 'add', '192.0.2.1/24', 'dev', 'under0')
-  await bridgeWith('docker0', '172.17.0.1/24')
-  await cable('veth0', { space: container, addresses: ['172.17.0.2/24'], master: 'docker0' })
-  await container.run('ip', 'route', 'add', 'default', 'via', '172.17.0.1')
-  await host.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
-  await under.run('ip', 'route', 'add', '172.17.0.0/24', 'via', '192.0.2.1')
-  await bridgeWith('wvb000001', '10.32.0.1/24')
-  await cable('wvh000000000001', { space: left, addresses: ['10.32.0.2/24'], master: 'wvb000001' })
-  await cable('wvh000000000002', { space: right, addresses: ['10.32.0.3/24'], master: 'wvb000001' })
+  const outside = ['192.0.2.2/24', '192.0.2.66/24', 'fd99::2/64', 'fd99::66/64']
+  await cable('under0', { space: under, addresses: outside })
+  await addAddresses(host, 'under0', ['192.0.2.1/24', 'fd99::1/64'])
+  await bridgeWith('docker0', ['172.17.0.1/24', 'fd17::1/64'])
+  const veth = { space: container, addresses: ['172.17.0.2/24', 'fd17::2/64'], master: 'docker0' }
+  await cable('veth0', veth)
+  await host.run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1')
+  for (const [gateway, way, back] of [
+    ['172.17.0.1', '172.17.0.0/24', '192.0.2.1'],
+    ['fd17::1', 'fd17::/64', 'fd99::1'],
+  ] as const) {
+    await container.run('ip', 'route', 'add', 'default', 'via', gateway)
+    await under.run('ip', 'route', 'add', way, 'via', back)
+  }
+  await bridgeWith('wvb000001', ['10.32.0.1/24', 'fd32::1/64'])
+  for (const [number, space] of [
+    [2, left],
+    [3, right],
+  ] as const) {
+    const addresses = [`10.32.0.${number}/24`, `fd32::${number}/64`]
+    await cable(`wvh00000000000${number}`, { space, addresses, master: 'wvb000001' })
+  }
   goHome = enter(host)
 })
 
@@ -60,9 +76,9 @@ afterEach(async () => {
   for (const space of [right, left, container, under, host]) await space[Symbol.asyncDispose]()
 })
 
-async function bridgeWith(name: string, address: string): Promise<void> {
+async function bridgeWith(name: string, addresses: readonly string[]): Promise<void> {
   await host.run('ip', 'link', 'add', name, 'type', 'bridge')
-  await host.run('ip', 'address', 'add', address, 'dev', name)
+  await addAddresses(host, name, addresses)
   await host.run('ip', 'link', 'set', name, 'up')
 }
 
@@ -78,10 +94,18 @@ async function cable(
   await host.run('ip', 'link', 'add', name, ...peer)
   if (to.master !== undefined) await host.run('ip', 'link', 'set', name, 'master', to.master)
   await host.run('ip', 'link', 'set', name, 'up')
-  for (const address of to.addresses) {
-    await to.space.run('ip', 'address', 'add', address, 'dev', 'eth0')
-  }
+  await addAddresses(to.space, 'eth0', to.addresses)
   await to.space.run('ip', 'link', 'set', 'eth0', 'up')
+}
+
+async function addAddresses(
+  space: Namespace,
+  link: string,
+  addresses: readonly string[],
+): Promise<void> {
+  for (const address of addresses) {
+    await space.run('ip', 'address', 'add', address, 'dev', link)
+  }
 }
 
 /** Moves this thread, and with it every program it starts and every socket it opens. */
@@ -112,7 +136,7 @@ async function settle(filters = target()): Promise<void> {
 /** Sends a datagram every few milliseconds, from inside `from`. */
 const sender = `
 const [source, address, port, ms] = process.argv.slice(1)
-const socket = require('node:dgram').createSocket('udp4')
+const socket = require('node:dgram').createSocket(address.includes(':') ? 'udp6' : 'udp4')
 socket.on('error', () => {})
 socket.bind(0, source, () => {
   const timer = setInterval(() => socket.send('x', Number(port), address), 5)
@@ -122,14 +146,15 @@ socket.bind(0, source, () => {
 /** Ends well when a datagram has come. */
 const receiver = `
 const [address, port] = process.argv.slice(1)
-const socket = require('node:dgram').createSocket('udp4')
+const socket = require('node:dgram').createSocket(address.includes(':') ? 'udp6' : 'udp4')
 socket.on('message', () => process.exit(0)).bind(Number(port), address)
 setTimeout(() => process.exit(1), 1200)`
 
+/** In both families. */
 async function listen(): Promise<Socket & AsyncDisposable> {
-  const socket = createSocket('udp4')
+  const socket = createSocket('udp6')
   await new Promise<void>((resolve) => {
-    socket.bind(dataPort, '0.0.0.0', resolve)
+    socket.bind(dataPort, '::', resolve)
   })
   return Object.assign(socket, {
     [Symbol.asyncDispose]: () => new Promise<void>((resolve) => void socket.close(() => resolve())),
@@ -156,32 +181,77 @@ async function arrivals(sending: Sending): Promise<number> {
   return count
 }
 
-const forged = { source: '192.0.2.66', to: '192.0.2.1' }
-const genuine = { source: '192.0.2.2', to: '192.0.2.1' }
-const inside = { source: '172.17.0.2', to: '172.17.0.1' }
+const ping = ['busybox', 'ping', '-c1', '-W1'] as const
+/** A neighbour that could not be asked a moment ago is asked again after a second. */
+const patient = ['busybox', 'ping', '-c1', '-W3'] as const
 
-test('VXLAN is taken from hosts of the cluster only, and never from a container', async () => {
-  for (const sending of [forged, genuine]) {
-    expect(await arrivals({ from: under, ...sending })).toBeGreaterThan(0)
-  }
-  expect(await arrivals({ from: container, ...inside })).toBeGreaterThan(0)
-  await settle()
-  expect(await arrivals({ from: under, ...forged })).toBe(0)
-  expect(await arrivals({ from: container, ...inside })).toBe(0)
-  expect(await arrivals({ from: under, ...genuine })).toBeGreaterThan(0)
-})
+describe.each([
+  {
+    family: 'IPv4',
+    host1: '192.0.2.1',
+    host2: '192.0.2.2',
+    stranger: '192.0.2.66',
+    docker: '172.17.0.1',
+    container1: '172.17.0.2',
+    bridge: '10.32.0.1',
+    neighbour: '10.32.0.3',
+  },
+  {
+    family: 'IPv6',
+    host1: 'fd99::1',
+    host2: 'fd99::2',
+    stranger: 'fd99::66',
+    docker: 'fd17::1',
+    container1: 'fd17::2',
+    bridge: 'fd32::1',
+    neighbour: 'fd32::3',
+  },
+])('over $family', ({ host1, host2, stranger, docker, container1, bridge, neighbour }) => {
+  const forged = { source: stranger, to: host1 }
+  const genuine = { source: host2, to: host1 }
+  const inside = { source: container1, to: docker }
 
-test('a container cannot send VXLAN to another host through this one, but anything else', async () => {
-  const sending = { from: container, source: '172.17.0.2', to: '192.0.2.2' }
-  async function getsThrough(): Promise<boolean> {
-    const received = under.tries(process.execPath, '-e', receiver, '192.0.2.2', `${dataPort}`)
-    await send({ ...sending, ms: 1000 })
-    return await received
-  }
-  expect(await getsThrough()).toBe(true)
-  await settle()
-  expect(await getsThrough()).toBe(false)
-  await container.run('busybox', 'ping', '-c1', '-W2', '192.0.2.2')
+  test('VXLAN is taken from hosts of the cluster only, and never from a container', async () => {
+    for (const sending of [forged, genuine]) {
+      expect(await arrivals({ from: under, ...sending })).toBeGreaterThan(0)
+    }
+    expect(await arrivals({ from: container, ...inside })).toBeGreaterThan(0)
+    await settle()
+    expect(await arrivals({ from: under, ...forged })).toBe(0)
+    expect(await arrivals({ from: container, ...inside })).toBe(0)
+    expect(await arrivals({ from: under, ...genuine })).toBeGreaterThan(0)
+  })
+
+  test('a container cannot send VXLAN to another host through this one, but anything else', async () => {
+    const sending = { from: container, source: container1, to: host2 }
+    async function getsThrough(): Promise<boolean> {
+      const received = under.tries(process.execPath, '-e', receiver, host2, `${dataPort}`)
+      await send({ ...sending, ms: 1000 })
+      return await received
+    }
+    expect(await getsThrough()).toBe(true)
+    await settle()
+    expect(await getsThrough()).toBe(false)
+    await container.run(...ping, host2)
+  })
+
+  test('our TCP ports answer hosts, not containers', async () => {
+    expect(await connects(container, docker)).toBe(true)
+    await settle()
+    expect(await connects(container, docker)).toBe(false)
+    expect(await connects(container, host1)).toBe(false)
+    expect(await connects(container, host2)).toBe(false)
+    expect(await connects(under, host1)).toBe(true)
+    expect(await connects(host, docker)).toBe(true)
+  })
+
+  test('a network’s ports lead to each other and not into the host', async () => {
+    expect(await left.tries(...ping, bridge)).toBe(true)
+    await settle()
+    await host.run('ip', 'neigh', 'flush', 'all')
+    expect(await left.tries(...ping, bridge)).toBe(false)
+    await left.run(...ping, neighbour)
+  })
 })
 
 /** Succeeds when anybody answers at TCP 6783, were it only to refuse. */
@@ -195,42 +265,31 @@ async function connects(from: Namespace, to: string): Promise<boolean> {
   return await from.tries(process.execPath, '-e', caller, to)
 }
 
-test('our TCP ports answer hosts, not containers', async () => {
-  expect(await connects(container, '172.17.0.1')).toBe(true)
+test.each([
+  ['iptables', '10.32.0.3'],
+  ['iptables-legacy', '10.32.0.3'],
+  ['ip6tables', 'fd32::3'],
+  ['ip6tables-legacy', 'fd32::3'],
+] as const)('bridged traffic passes a FORWARD that drops, in %s', async (command, neighbour) => {
+  const [protocol] = command.split('-')
+  await host.run('sysctl', '-qw', `net.bridge.bridge-nf-call-${protocol}=1`)
+  await host.run(command, '-P', 'FORWARD', 'DROP')
+  expect(await left.tries(...ping, neighbour)).toBe(false)
   await settle()
-  expect(await connects(container, '172.17.0.1')).toBe(false)
-  expect(await connects(container, '192.0.2.1')).toBe(false)
-  expect(await connects(container, '192.0.2.2')).toBe(false)
-  expect(await connects(under, '192.0.2.1')).toBe(true)
-  expect(await connects(host, '172.17.0.1')).toBe(true)
+  await left.run(...patient, neighbour)
+  await left.run(...patient, '-s', '10000', neighbour)
+
+  await host.run(command, '-F', 'FORWARD')
+  expect(await left.tries(...ping, neighbour)).toBe(false)
+  await settle()
+  await left.run(...patient, neighbour)
+  expect((await host.run(command, '-S')).match(/-j WEAVE-FORWARD/g)).toHaveLength(1)
 })
 
-test('a network’s ports lead to each other and not into the host', async () => {
-  const ping = ['busybox', 'ping', '-c1', '-W1']
-  expect(await left.tries(...ping, '10.32.0.1')).toBe(true)
-  await settle()
-  await host.run('ip', 'neigh', 'flush', 'all')
-  expect(await left.tries(...ping, '10.32.0.1')).toBe(false)
-  await left.run(...ping, '10.32.0.3')
-})
-
-test.each(['iptables', 'iptables-legacy'])(
-  'bridged traffic passes a FORWARD that drops, in %s',
-  async (command) => {
-    const ping = ['busybox', 'ping', '-c1', '-W1', '10.32.0.3']
-    await host.run('sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=1')
-    await host.run(command, '-P', 'FORWARD', 'DROP')
-    expect(await left.tries(...ping)).toBe(false)
-    await settle()
-    await left.run(...ping)
-
-    await host.run(command, '-F', 'FORWARD')
-    expect(await left.tries(...ping)).toBe(false)
-    await settle()
-    await left.run(...ping)
-    expect((await host.run(command, '-S')).match(/-j WEAVE-FORWARD/g)).toHaveLength(1)
-  },
-)
+const forgeries = [
+  { source: '192.0.2.66', to: '192.0.2.1' },
+  { source: 'fd99::66', to: 'fd99::1' },
+]
 
 test('what somebody deletes or adds is mended', async () => {
   const filters = target()
@@ -240,15 +299,17 @@ test('what somebody deletes or adds is mended', async () => {
     ['nft', 'delete', 'table', 'bridge', 'weave'],
     ['nft', 'flush', 'chain', 'inet', 'weave', 'input'],
     ['nft', 'add', 'element', 'inet', 'weave', 'hosts4', '{ 192.0.2.66 }'],
+    ['nft', 'add', 'element', 'inet', 'weave', 'hosts6', '{ fd99::66 }'],
     ['iptables', '-F', 'WEAVE-FORWARD'],
     ['iptables', '-D', 'FORWARD', '-j', 'WEAVE-FORWARD'],
+    ['ip6tables', '-F', 'WEAVE-FORWARD'],
     ['ip6tables', '-F'],
   ]) {
     await host.run(...damage)
     expect(await runPass(filters, never)).toMatchObject({ kind: 'changed' })
     expect(await runPass(filters, never)).toMatchObject({ kind: 'settled' })
   }
-  expect(await arrivals({ from: under, ...forged })).toBe(0)
+  for (const sending of forgeries) expect(await arrivals({ from: under, ...sending })).toBe(0)
 })
 
 test('while the hosts change, not one forged frame slips through', async () => {
@@ -257,12 +318,13 @@ test('while the hosts change, not one forged frame slips through', async () => {
   await settle(filters)
   let count = 0
   socket.on('message', () => (count += 1))
-  const flood = send({ from: under, ...forged, ms: 2500 })
+  const floods = forgeries.map((forged) => send({ from: under, ...forged, ms: 2500 }))
   for (let round = 0; round < 10; round += 1) {
-    desired = { ...desired, hosts: [...members, ip(`192.0.2.${100 + round}`), ip('fd00::2')] }
+    const newcomers = [ip(`192.0.2.${100 + round}`), ip(`fd99::${100 + round}`)]
+    desired = { ...desired, hosts: [...members, ...newcomers] }
     await settle(filters)
   }
-  await flood
+  await Promise.all(floods)
   expect(count).toBe(0)
   expect(await host.run('nft', 'list', 'set', 'inet', 'weave', 'hosts4')).toContain('192.0.2.109')
 })
