@@ -13,6 +13,7 @@ const mine: LocalEndpoint = {
   phase: 'joined',
 }
 const [self, left, right] = [host('self', 1), host('left', 2), host('right', 3)]
+const far: Host = { ...host('far', 4), address: ip('fd99::4') }
 
 function host(name: string, last: number): Host {
   return {
@@ -44,8 +45,8 @@ function segmentWith(...records: readonly Endpoint[]): ReturnType<typeof addRemo
   })
   if (segment === undefined) throw new Error('no segment')
   const elsewhere = gatherElsewhere(network.id, {
-    self: self.id,
-    hosts: new Map([self, left, right].map((one) => [one.id, one])),
+    self,
+    hosts: new Map([self, left, right, far].map((one) => [one.id, one])),
     endpointsIn: () => records.map((value, index) => ({ value, revision: BigInt(index) })),
   })
   return addRemote(segment, elsewhere)
@@ -65,6 +66,14 @@ test('broadcasts go once to each other host that has an endpoint in the network'
 
 test('a record of a host that is not alive is not used', () => {
   expect(segmentWith(endpoint(host('dead', 9), 2))).toMatchObject({ remote: [], flood: [] })
+})
+
+test('a host of the other IP family is left out: no tunnel leads there', () => {
+  expect(segmentWith(endpoint(far, 4))).toMatchObject({ remote: [], flood: [] })
+  expect(segmentWith(endpoint(far, 4), endpoint(left, 2))).toMatchObject({
+    remote: [{ mac: endpoint(left, 2).mac }],
+    flood: [{ address: left.address }],
+  })
 })
 
 test('our own endpoint wins a contested address, then the newest record', () => {

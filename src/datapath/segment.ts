@@ -2,12 +2,14 @@
  * What the data plane needs to know, boiled down from the cluster's records: for each network that
  * has a container here, who is here, who is elsewhere, and where broadcasts go.
  *
- * Networks without a local endpoint do not appear at all, so they cost nothing.
+ * Networks without a local endpoint do not appear at all, so they cost nothing. Neither do hosts of the
+ * other IP family: a tunnel has one family, and the kernel would refuse their entries for ever.
  *
  * Two live claims to one address or one MAC can exist for a moment (an endpoint that moved, a host
  * that died and was replaced). The table holds one answer: our own endpoint first, then the newest.
  */
 
+import { familyOf } from '../model/address.ts'
 import type { IpAddress, Mac } from '../model/address.ts'
 import type {
   Endpoint,
@@ -57,7 +59,7 @@ export interface Dated<T> {
 }
 
 export interface ClusterFacts {
-  readonly self: HostId
+  readonly self: Pick<Host, 'id' | 'address'>
   readonly hosts: ReadonlyMap<HostId, Host>
   readonly endpointsIn: (network: NetworkId) => Iterable<Dated<Endpoint>>
 }
@@ -98,9 +100,10 @@ export function gatherElsewhere(network: NetworkId, cluster: ClusterFacts): Else
   const flood = new Map<HostId, Destination>()
   const holders = new Map<string, Claim>()
   let isContested = false
+  const { self } = cluster
   for (const { value, revision } of cluster.endpointsIn(network)) {
     const host = cluster.hosts.get(value.host)
-    if (host === undefined || host.id === cluster.self) continue
+    if (host === undefined || host.id === self.id || !reaches(self, host)) continue
     const via = flood.get(host.id) ?? destination(host)
     flood.set(host.id, via)
     const claim = { mac: value.mac, addresses: value.addresses, via, revision }
@@ -128,6 +131,11 @@ export function addRemote(segment: Segment, elsewhere: Elsewhere): Segment {
       via,
     }))
   return { ...segment, remote, flood }
+}
+
+/** Whether a tunnel of one host can lead to the other. */
+export function reaches(self: Pick<Host, 'address'>, other: Pick<Host, 'address'>): boolean {
+  return familyOf(self.address) === familyOf(other.address)
 }
 
 function destination({ address, dataPort }: Host): Destination {

@@ -37,6 +37,10 @@ export function isIpAddress(value: unknown): value is IpAddress {
   return isIpv4(value) || isIpv6(value)
 }
 
+export function familyOf(ip: IpAddress): 'IPv4' | 'IPv6' {
+  return isIpv4(ip) ? 'IPv4' : 'IPv6'
+}
+
 export function isMac(value: unknown): value is Mac {
   return typeof value === 'string' && macText.test(value)
 }

@@ -358,6 +358,27 @@ export const noUnderlay = defineFault('NO_UNDERLAY', CONFIG, (own: readonly stri
       : 'Give this host an IP address that the others can reach.',
 }))
 
+export const familiesDiffer = defineFault(
+  'FAMILIES_DIFFER',
+  CONFIG,
+  ({
+    address,
+    other,
+    fitting,
+  }: {
+    readonly address: string
+    readonly other: string
+    /** Own addresses of the other host's family. */
+    readonly fitting: readonly string[]
+  }) => ({
+    summary: `this host would be reached at ${address}, but ${other} by the other IP family, and no tunnel joins the two`,
+    remedy:
+      fitting.length > 0
+        ? `Give one of these with --host=: ${fitting.join(', ')}.`
+        : 'Give this host an address of that family, or launch every host with --host= of one family.',
+  }),
+)
+
 // ── Containers ──────────────────────────────────────────────────────────────────────────────────
 
 export const interfaceFailed = defineFault(

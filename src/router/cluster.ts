@@ -104,7 +104,7 @@ function rememberSegments({ self, mtuBytes, facts, view }: ClusterSources): {
     }),
   )
   const elsewhere = remember(() => {
-    const cluster = { self: self.id, hosts: hostsOf(view), endpointsIn: view.endpointsIn }
+    const cluster = { self, hosts: hostsOf(view), endpointsIn: view.endpointsIn }
     return rememberEach((network: NetworkId) => gatherElsewhere(network, cluster))
   })
   const complete = remember(() => {

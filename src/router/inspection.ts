@@ -1,9 +1,9 @@
 /** Gathers what `status` says from the running parts. */
 
 import type { ClusterReply, Status } from '../control/messages.ts'
-import { isIpv4 } from '../model/address.ts'
 import type { Host } from '../model/cluster.ts'
 import { version } from '../model/version.ts'
+import { formatHostPort, parseHostPort } from '../settings/host-port.ts'
 import type { Connection } from './connection.ts'
 import type { Facts } from './facts.ts'
 import type { Loops } from './loops.ts'
@@ -81,8 +81,9 @@ export function describeCluster(sources: InspectionSources): ClusterReply | unde
 
 /** An etcd on this host's loopback is reached by others on our underlay address. */
 function reachable(endpoint: string, { address }: Host): string {
-  const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(endpoint) ?? []
-  const isLoopback = host === 'localhost' || host.startsWith('127.') || host === '[::1]'
-  if (!isLoopback) return endpoint
-  return isIpv4(address) ? `${address}:${port}` : `[${address}]:${port}`
+  const parsed = parseHostPort(endpoint)
+  if (parsed.kind === 'bad') return endpoint
+  const { host, port } = parsed.value
+  const isLoopback = host === 'localhost' || host.startsWith('127.') || host === '::1'
+  return isLoopback ? formatHostPort({ host: address, ...(port && { port }) }) : endpoint
 }

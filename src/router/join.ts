@@ -12,10 +12,12 @@
 import { lookup } from 'node:dns/promises'
 import type { ClusterReply } from '../control/messages.ts'
 import { askPeer } from '../control/peer.ts'
+import type { PeerAnswer } from '../control/peer.ts'
 import { createEngine } from '../docker/engine.ts'
 import { parseIp } from '../model/address.ts'
 import { clustersDiffer, peersUnreachable } from '../model/faults.ts'
 import { parseClusterStore } from '../settings/cluster-store.ts'
+import { formatHostPort } from '../settings/host-port.ts'
 import { portsOf, readPeer } from '../settings/launch.ts'
 import type { LaunchSettings } from '../settings/launch.ts'
 import type { Membership } from './membership.ts'
@@ -27,7 +29,8 @@ const peerMs = 4000
 export interface PeerAddress {
   /** As the user wrote it. */
   readonly name: string
-  readonly host: string
+  /** What it resolves to, of both families: the peer may listen on any of them. */
+  readonly addresses: readonly string[]
   readonly port: number
 }
 
@@ -36,7 +39,7 @@ interface DeadPeer {
   readonly reason: string
 }
 
-/** The peers that are not this host itself, each once, with what their names resolve to. */
+/** The peers that are not this host itself, each once. */
 export async function resolvePeers(
   settings: LaunchSettings,
 ): Promise<{ readonly peers: readonly PeerAddress[]; readonly dead: readonly DeadPeer[] }> {
@@ -45,13 +48,12 @@ export async function resolvePeers(
   await Promise.all(
     settings.peers.map(async (name) => {
       const { host, port } = readPeer(name)
-      const address = await resolveHost(host).catch((error: unknown) => {
+      const addresses = await resolveHost(host).catch((error: unknown) => {
         dead.push({ name, reason: reasonOf(error) })
       })
-      if (address === undefined) return
-      const ip = parseIp(address)
-      if (ip !== undefined && isOwnAddress(ip) && port === settings.port) return
-      peers.set(`${address} ${port}`, { name, host: address, port })
+      if (addresses === undefined) return
+      if (addresses.some(leadsHere) && port === settings.port) return
+      peers.set(`${addresses.join(' ')} ${port}`, { name, addresses, port })
     }),
   )
   return { peers: [...peers.values()], dead }
@@ -94,8 +96,7 @@ export async function joinCluster(
 
 /** What a managed store of our own is called by its clients. */
 export function managedEndpoint(address: string, port: number): string {
-  const host = address.includes(':') ? `[${address}]` : address
-  return `${host}:${portsOf(port).storeClient}`
+  return formatHostPort({ host: address, port: portsOf(port).storeClient })
 }
 
 function storeOfPeers(met: readonly ClusterReply[]): Membership['store'] {
@@ -112,8 +113,8 @@ async function meetPeers(
   const dead = [...unresolved]
   const met: ClusterReply[] = []
   await Promise.all(
-    peers.map(async ({ name, host, port }) => {
-      const outcome = await askPeer({ host, port }, { signal: AbortSignal.timeout(peerMs) })
+    peers.map(async ({ name, addresses, port }) => {
+      const outcome = await askAnywhere(addresses, port)
       if (outcome.kind === 'answered') met.push(outcome.cluster)
       else dead.push({ name, reason: outcome.reason })
     }),
@@ -128,6 +129,21 @@ async function meetPeers(
   }
 }
 
+/** At all its addresses at once: the first that answers, else what the first address came to. */
+async function askAnywhere(addresses: readonly string[], port: number): Promise<PeerAnswer> {
+  const asked = addresses.map((host) =>
+    askPeer({ host, port }, { signal: AbortSignal.timeout(peerMs) }),
+  )
+  const answered = asked.map(async (asking) => {
+    const outcome = await asking
+    if (outcome.kind !== 'answered') throw new Error(outcome.reason)
+    return outcome
+  })
+  const [first] = asked
+  if (first === undefined) return { kind: 'unreachable', reason: 'has no address' }
+  return await Promise.any(answered).catch(() => first)
+}
+
 /** Undefined when there is no engine, or one without an etcd cluster store. */
 async function dockerStore(): Promise<
   { endpoints: readonly string[]; prefix: string } | undefined
@@ -139,13 +155,18 @@ async function dockerStore(): Promise<
   return parsed.kind === 'good' ? parsed.value : undefined
 }
 
-async function resolveHost(host: string): Promise<string> {
-  if (parseIp(host) !== undefined) return host
+async function resolveHost(host: string): Promise<readonly string[]> {
+  if (parseIp(host) !== undefined) return [host]
   const late = new Promise<never>((_resolve, reject) => {
     setTimeout(() => reject(new Error('the name was not resolved in time')), lookupMs).unref()
   })
-  const { address } = await Promise.race([lookup(host), late])
-  return address
+  const found = await Promise.race([lookup(host, { all: true }), late])
+  return found.map(({ address }) => address)
+}
+
+function leadsHere(address: string): boolean {
+  const ip = parseIp(address)
+  return ip !== undefined && isOwnAddress(ip)
 }
 
 function reasonOf(error: unknown): string {

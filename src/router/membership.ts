@@ -9,6 +9,8 @@ import { randomBytes } from 'node:crypto'
 import path from 'node:path'
 import { z } from 'zod'
 import { readIfPresent, setAside, writeDurably } from '../disk/file.ts'
+import { isIpAddress } from '../model/address.ts'
+import type { IpAddress } from '../model/address.ts'
 import { isHostId } from '../model/cluster.ts'
 import type { HostId } from '../model/cluster.ts'
 import type { Paths } from '../settings/paths.ts'
@@ -18,6 +20,7 @@ const identityFile = z.strictObject({ id: z.custom<HostId>(isHostId, 'not a host
 const membershipFile = z.strictObject({
   /** Absent until the store has told. */
   cluster: z.string().min(1).optional(),
+  address: z.custom<IpAddress>(isIpAddress, 'not an IP address').optional(),
   store: z.strictObject({
     kind: z.enum(['given', 'docker', 'managed', 'joined']),
     endpoints: z.array(z.string()),
@@ -27,6 +30,8 @@ const membershipFile = z.strictObject({
 
 export interface Membership {
   readonly cluster?: string | undefined
+  /** On the underlay, as found at the launch. */
+  readonly address?: IpAddress | undefined
   readonly store: {
     readonly kind: 'given' | 'docker' | 'managed' | 'joined'
     /** host:port of each etcd; empty while a managed store has not been given its address. */

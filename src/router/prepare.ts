@@ -8,7 +8,7 @@
 
 import { readIfPresent, setAside, writeDurably } from '../disk/file.ts'
 import { isHostId } from '../model/cluster.ts'
-import type { HostId } from '../model/cluster.ts'
+import type { Host, HostId } from '../model/cluster.ts'
 import { clusterMismatch } from '../model/faults.ts'
 import { readLaunchOptions } from '../settings/launch.ts'
 import type { LaunchSettings } from '../settings/launch.ts'
@@ -16,7 +16,7 @@ import type { Paths } from '../settings/paths.ts'
 import type { Prepared as Report } from '../settings/report.ts'
 import { formatStoredSettings, parseStoredSettings } from '../settings/stored.ts'
 import { createEtcdStore } from '../store/etcd.ts'
-import { clusterKey, decodeCluster } from '../store/schema.ts'
+import { clusterKey, decodeCluster, hosts } from '../store/schema.ts'
 import { joinCluster, managedEndpoint, resolvePeers } from './join.ts'
 import {
   randomId,
@@ -26,7 +26,7 @@ import {
   writeMembership,
 } from './membership.ts'
 import type { Membership } from './membership.ts'
-import { findUnderlay } from './underlay.ts'
+import { findUnderlay, hostsOf, requireOneFamily } from './underlay.ts'
 
 /** What a router needs to run, all of it from this host's disk. */
 export interface Prepared {
@@ -38,8 +38,8 @@ export interface Prepared {
 }
 
 /**
- * @throws the faults of `joinCluster` and `findUnderlay`, STORE_UNREACHABLE, CLUSTER_MISMATCH;
- *   nothing is written then.
+ * @throws the faults of `joinCluster` and `findUnderlay`, STORE_UNREACHABLE, CLUSTER_MISMATCH,
+ *   FAMILIES_DIFFER; nothing is written then.
  */
 export async function prepare(settings: LaunchSettings, paths: Paths): Promise<Report> {
   const identity = await readIdentity(paths)
@@ -49,15 +49,19 @@ export async function prepare(settings: LaunchSettings, paths: Paths): Promise<R
     ...resolved,
     before: before.value,
   })
-  const storeHosts = membership.store.endpoints.map((endpoint) => endpoint.replace(/:\d+$/, ''))
-  const towards = [...resolved.peers.map(({ host }) => host), ...storeHosts]
-  const { address } = await findUnderlay(settings.address, towards)
-  await checkStore(membership)
+  const id = settings.name ?? identity.value ?? newHostId()
+  const others = (await checkStore(membership)).filter((host) => host.id !== id)
+  const towards = [
+    ...others.map((host) => host.address),
+    ...resolved.peers.flatMap(({ addresses }) => addresses),
+    ...hostsOf(membership.store.endpoints),
+  ]
+  const { address } = await findUnderlay({ chosen: settings.address, towards })
+  requireOneFamily(address, others)
   const { store } = membership
   const endpoints =
     store.kind === 'managed' ? [managedEndpoint(address, settings.port)] : store.endpoints
-  const complete = { ...membership, store: { ...store, endpoints } }
-  const id = settings.name ?? identity.value ?? newHostId()
+  const complete = { ...membership, address, store: { ...store, endpoints } }
   if (id !== identity.value) await writeIdentity(paths, id)
   await writeMembership(paths, keepCluster(complete, before.value))
   await writeDurably(paths.settingsFile, formatStoredSettings(settings))
@@ -71,14 +75,16 @@ export async function prepare(settings: LaunchSettings, paths: Paths): Promise<R
   }
 }
 
-/** The store that was found answers, and belongs to the cluster that the peers are in. */
-async function checkStore({ cluster, store }: Membership): Promise<void> {
-  if (store.kind === 'managed') return
+/** The store that was found answers, and belongs to the cluster that the peers are in; who lives in it. */
+async function checkStore({ cluster, store }: Membership): Promise<readonly Host[]> {
+  if (store.kind === 'managed') return []
   await using client = createEtcdStore(store)
   const found = decodeCluster((await client.read(clusterKey))?.text ?? '')?.id
   if (cluster !== undefined && found !== undefined && found !== cluster) {
     throw clusterMismatch(cluster, found)
   }
+  const { records } = await client.list(hosts.prefix)
+  return records.map(({ text }) => hosts.decode(text)).filter((host) => host !== undefined)
 }
 
 /** What a plain restart resumes with; settings as after `weave launch` without flags if none are there. */

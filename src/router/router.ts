@@ -38,7 +38,7 @@ import type { Parts, RouterOptions } from './parts.ts'
 import type { Prepared } from './prepare.ts'
 import { createRouterApi } from './router-api.ts'
 import { createTargets } from './targets.ts'
-import { findUnderlay } from './underlay.ts'
+import { findUnderlay, hostsOf } from './underlay.ts'
 import type { Underlay } from './underlay.ts'
 import { until } from './until.ts'
 
@@ -81,8 +81,9 @@ async function measureUnderlay(
   { settings, membership }: Prepared,
   { socket, warnings }: { readonly socket: RouteSocket; readonly warnings: string[] },
 ): Promise<{ readonly underlay: Underlay; readonly mtuBytes: number }> {
-  const storeHosts = membership.store.endpoints.map((endpoint) => endpoint.replace(/:\d+$/, ''))
-  const underlay = await findUnderlay(settings.address, storeHosts)
+  const towards = hostsOf(membership.store.endpoints)
+  const { address: chosen } = settings
+  const underlay = await findUnderlay({ chosen, before: membership.address, towards })
   const device = await findLink(socket, underlay.device)
   const fitting = overlayMtuBytes(device?.mtuBytes ?? ethernetMtuBytes, underlay.address)
   const mtuBytes = settings.mtuBytes ?? fitting

@@ -2,6 +2,7 @@
 
 import type { Status } from '../control/messages.ts'
 import { bridgeName, hostEndName, tunnelName } from '../datapath/names.ts'
+import { reaches } from '../datapath/segment.ts'
 import type { Endpoint, Host, HostId, Network, NetworkId } from '../model/cluster.ts'
 import type { LoopReport } from '../reconcile/loop.ts'
 import { toLocalEndpoint } from './facts.ts'
@@ -47,7 +48,7 @@ export function renderStatus(sources: StatusSources): Status {
       }),
     ],
     targets: [...sources.loops],
-    warnings: [...sources.warnings, ...contested(sources, elsewhere)],
+    warnings: [...sources.warnings, ...contested(sources, elsewhere), ...beyondReach(sources)],
   }
 }
 
@@ -112,6 +113,16 @@ function contested({ self, facts }: StatusSources, elsewhere: readonly Endpoint[
   return [...claims]
     .filter(([, holders]) => holders.size > 1)
     .map(([what, holders]) => `address ${what} is held by ${[...holders].join(' and ')}`)
+}
+
+/** Refused at a launch; it comes about when an address of a running cluster changes. */
+function beyondReach({ self, hosts }: StatusSources): string[] {
+  return [...hosts.values()]
+    .filter((host) => !reaches(self, host))
+    .map(
+      ({ nickname, address }) =>
+        `no tunnel leads from ${self.address} to ${nickname} (${address}): launch both with --host= of one IP family`,
+    )
 }
 
 function countBy<T, Key>(items: Iterable<T>, keyOf: (item: T) => Key): ReadonlyMap<Key, number> {

@@ -74,6 +74,8 @@ function readHost(text: string): string | undefined {
 }
 
 function hintFor(text: string): string {
+  if (text.includes('%'))
+    return 'Give an address that is routed: a link-local one is another host on each link.'
   const colons = text.split(':').length - 1
   if (colons > 1) return 'An IPv6 address with a port needs brackets, as in [fd00::1]:6783.'
   return 'Use HOST, HOST:PORT, ADDRESS:PORT or [IPV6]:PORT, as in host1 or 10.0.0.1:6783.'

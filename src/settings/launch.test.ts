@@ -78,6 +78,7 @@ test.each([
   ['host1:', 'peer', 'host1:6783'],
   ['host 1', 'peer', 'HOST'],
   ['fd00::1:99999', 'peer', 'brackets'],
+  ['fe80::1%eth0', 'peer', 'link-local'],
   ['[10.0.0.1]:6783', 'peer', 'HOST'],
   ['10.0.0.256', 'peer', 'HOST'],
   ['--cluster-store=a:2379', '--cluster-store', 'etcd://a:2379'],

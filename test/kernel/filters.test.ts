@@ -12,17 +12,14 @@
 
 import { createSocket } from 'node:dgram'
 import type { Socket } from 'node:dgram'
-import { closeSync, openSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { DesiredFilters } from '../../src/datapath/filters.ts'
-import { setns } from '../../src/netlink/libc.ts'
 import { runPass } from '../../src/reconcile/reconcile.ts'
 import { filtersTarget, removeFilters } from '../../src/targets/filters.ts'
-import { createNamespace } from '../support/namespace.ts'
+import { createNamespace, enterNamespace } from '../support/namespace.ts'
 import type { Namespace } from '../support/namespace.ts'
 import { ip } from '../support/values.ts'
 
-const CLONE_NEWNET = 0x40000000
 const never = new AbortController().signal
 const dataPort = 6784
 const members = ['192.0.2.1', '192.0.2.2', 'fd99::1', 'fd99::2'].map(ip)
@@ -68,7 +65,7 @@ beforeEach(async () => {
     const addresses = [`10.32.0.${number}/24`, `fd32::${number}/64`]
     await cable(`wvh00000000000${number}`, { space, addresses, master: 'wvb000001' })
   }
-  goHome = enter(host)
+  goHome = enterNamespace(host)
 })
 
 afterEach(async () => {
@@ -105,18 +102,6 @@ async function addAddresses(
 ): Promise<void> {
   for (const address of addresses) {
     await space.run('ip', 'address', 'add', address, 'dev', link)
-  }
-}
-
-/** Moves this thread, and with it every program it starts and every socket it opens. */
-function enter({ name }: Namespace): () => void {
-  const home = openSync('/proc/thread-self/ns/net', 'r')
-  const away = openSync(`/run/netns/${name}`, 'r')
-  setns(away, CLONE_NEWNET)
-  closeSync(away)
-  return () => {
-    setns(home, CLONE_NEWNET)
-    closeSync(home)
   }
 }
 

@@ -1,12 +1,15 @@
 /** A network namespace for one test: made by iproute2, gone with everything in it when disposed. */
 
 import { execFile } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { setns } from '../../src/netlink/libc.ts'
 import { inNetworkNamespace } from '../../src/netlink/netns.ts'
 import { openRouteSocket } from '../../src/netlink/socket.ts'
 import type { RouteSocket } from '../../src/netlink/socket.ts'
 
 const exec = promisify(execFile)
+const CLONE_NEWNET = 0x40000000
 
 export interface Namespace extends AsyncDisposable {
   readonly name: string
@@ -42,5 +45,20 @@ export async function createNamespace(label: string): Promise<Namespace> {
       socket[Symbol.dispose]()
       await exec('ip', ['netns', 'delete', name])
     },
+  }
+}
+
+/**
+ * Moves this thread, and with it every program it starts and every socket it opens, until the function
+ * that it gives is called. For code that acts on the namespace it is in, across `await`s.
+ */
+export function enterNamespace({ name }: Namespace): () => void {
+  const home = openSync('/proc/thread-self/ns/net', 'r')
+  const away = openSync(`/run/netns/${name}`, 'r')
+  setns(away, CLONE_NEWNET)
+  closeSync(away)
+  return () => {
+    setns(home, CLONE_NEWNET)
+    closeSync(home)
   }
 }
