@@ -11,6 +11,7 @@ import { expect, test } from 'vitest'
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   model: [],
   datapath: ['model'],
+  spread: ['model'],
   reconcile: ['outside'],
   http: ['model', 'outside'],
   netlink: ['model', 'outside'],
@@ -23,6 +24,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   targets: [
     'model',
     'datapath',
+    'spread',
     'reconcile',
     'netlink',
     'netfilter',
@@ -71,6 +73,7 @@ function everything(): readonly string[] {
   return [
     'model',
     'datapath',
+    'spread',
     'reconcile',
     'http',
     'netlink',

@@ -25,6 +25,7 @@ export interface ClusterSources {
   readonly view: View
   /** Published when the store has none: the one that this host knows, or a new one. */
   readonly clusterId: string
+  readonly randomId: () => string
 }
 
 export interface Cluster {
@@ -58,7 +59,9 @@ export function createCluster(sources: ClusterSources): Cluster {
     return [self, ...others].map(({ address }) => address)
   })
   const networkIds = remember(() => new Set(view.networks().keys()))
-  const own = remember((lease: LeaseId) => ownRecords({ self, facts, lease, clusterId }))
+  const own = remember((lease: LeaseId) =>
+    ownRecords({ self, facts, lease, clusterId, epoch: sources.randomId() }),
+  )
   return {
     localSegments: () => local(String(facts.version())),
     segments(epoch) {
@@ -69,7 +72,11 @@ export function createCluster(sources: ClusterSources): Cluster {
       requireView(view)
       return addresses(String(view.version()))
     },
-    own: (lease) => own(`${facts.version()} ${lease}`, lease),
+    own(lease) {
+      // A store that has lost its data twice must not get the same epoch twice.
+      const loss = view.epoch() === undefined ? view.version() : ''
+      return own(`${facts.version()} ${lease} ${loss}`, lease)
+    },
     async published(revision, signal) {
       await caughtUp(view, revision, signal)
       const host = view.hosts().get(self.id)
@@ -174,12 +181,17 @@ function ownRecords({
   facts,
   lease,
   clusterId,
-}: Pick<ClusterSources, 'self' | 'facts' | 'clusterId'> & { readonly lease: LeaseId }): OwnRecords {
+  epoch,
+}: Pick<ClusterSources, 'self' | 'facts' | 'clusterId'> & {
+  readonly lease: LeaseId
+  readonly epoch: string
+}): OwnRecords {
   const networks = [...facts.networks.values()]
   const endpoints = [...facts.endpoints.values()].filter(({ phase }) => phase !== 'left')
   const inUse = new Set(endpoints.map(({ network }) => network))
   return {
     cluster: clusterId,
+    epoch,
     host: self,
     lease,
     endpoints: endpoints.map((endpoint): Endpoint => {

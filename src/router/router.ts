@@ -64,7 +64,7 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   await using connection = await connectStore({ prepared, paths, self, log, signal, onChange })
   const { view } = connection
   const clusterId = prepared.membership.cluster ?? randomId()
-  const cluster = createCluster({ self, mtuBytes, facts, view, clusterId })
+  const cluster = createCluster({ self, mtuBytes, facts, view, clusterId, randomId })
   const tableMemory = createTableMemory(socket, () => performance.now())
   const own = { self, mtuBytes, facts, socket, sweeper, tableMemory, connection, cluster, warnings }
   const parts: Parts = { ...options, ...own }

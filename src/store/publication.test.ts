@@ -26,6 +26,7 @@ const web: Endpoint = {
 const webKey = endpoints.key({ network: net.id, host: self.id, endpoint: web.id })
 const own: OwnRecords = {
   cluster: 'cluster',
+  epoch: 'first',
   host: self,
   endpoints: [web],
   networks: [net],

@@ -16,6 +16,8 @@ import type { LeaseId, Revision, Write } from './store.ts'
 export interface OwnRecords {
   /** The cluster's identity, for a store that has none: new, or robbed of its data. */
   readonly cluster: string
+  /** The epoch that begins with this identity, if it has to be written; random. */
+  readonly epoch: string
   readonly host: Host
   readonly endpoints: readonly Endpoint[]
   /** Networks that this host uses or has made. */
@@ -66,7 +68,7 @@ export function planPublication(
 
 function planCluster(own: OwnRecords, published: PublishedRecords): PublicationStep[] {
   if (published.cluster !== undefined) return []
-  const text = encodeCluster({ id: own.cluster })
+  const text = encodeCluster({ id: own.cluster, epoch: own.epoch })
   const expected = missing(clusterKey, published)
   return [{ what: 'cluster', writes: [{ kind: 'put', key: clusterKey, text, expected }] }]
 }

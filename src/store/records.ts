@@ -6,7 +6,8 @@
  */
 
 import type { Endpoint, Host, HostId, Network, NetworkId, Vni } from '../model/cluster.ts'
-import { endpoints, hosts, networks, vnis } from './schema.ts'
+import type { Definition, DefinitionId } from '../model/definition.ts'
+import { definitions, endpoints, hosts, networks, vnis } from './schema.ts'
 import type { Collection } from './schema.ts'
 import type { LeaseId, Revision, StoreRecord } from './store.ts'
 
@@ -34,6 +35,7 @@ export interface Records {
     readonly hosts: () => ReadonlyMap<HostId, Seen<Host>>
     readonly networks: () => ReadonlyMap<NetworkId, Seen<Network>>
     readonly vnis: () => ReadonlyMap<Vni, Seen<NetworkId>>
+    readonly definitions: () => ReadonlyMap<DefinitionId, Seen<Definition>>
     readonly endpoints: () => ReadonlyMap<string, Seen<Endpoint>>
     readonly endpointsIn: (network: NetworkId) => Iterable<Seen<Endpoint>>
     readonly endpointsOf: (host: HostId) => ReadonlyMap<string, Seen<Endpoint>>
@@ -121,6 +123,7 @@ function createParts(): {
   const hostMap = new Map<HostId, Seen<Host>>()
   const networkMap = new Map<NetworkId, Seen<Network>>()
   const vniMap = new Map<Vni, Seen<NetworkId>>()
+  const definitionMap = new Map<DefinitionId, Seen<Definition>>()
   const endpointMap = new Map<string, Seen<Endpoint>>()
   const byNetwork = createIndex<NetworkId>()
   const byHost = createIndex<HostId>()
@@ -129,12 +132,14 @@ function createParts(): {
       createPart(hosts, hostMap),
       createPart(networks, networkMap),
       createPart(vnis, vniMap),
+      createPart(definitions, definitionMap),
       createEndpointPart(endpointMap, [byNetwork, byHost]),
     ],
     read: {
       hosts: () => hostMap,
       networks: () => networkMap,
       vnis: () => vniMap,
+      definitions: () => definitionMap,
       endpoints: () => endpointMap,
       endpointsIn: (network) => byNetwork.get(network).values(),
       endpointsOf: byHost.get,

@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest'
 import { endpointId, hostId, networkId, vni } from '../../test/support/values.ts'
-import { decodeCluster, encodeCluster, endpoints, hosts, networks, vnis } from './schema.ts'
+import { definitionId } from '../model/definition.ts'
+import {
+  decodeCluster,
+  definitions,
+  encodeCluster,
+  endpoints,
+  hosts,
+  networks,
+  vnis,
+} from './schema.ts'
 
 test('every key survives the round trip', () => {
   expect(hosts.id(hosts.key(hostId('host-1')))).toBe('host-1')
@@ -10,6 +19,12 @@ test('every key survives the round trip', () => {
   expect(endpoints.id(endpoints.key(id))).toEqual(id)
   expect(endpoints.key(id)).toBe('/weave/v1/endpoints/n/h/e')
   expect(decodeCluster(encodeCluster({ id: 'c' }))).toEqual({ id: 'c' })
+  const cluster = { id: 'c', epoch: 'e' }
+  expect(decodeCluster(encodeCluster(cluster))).toEqual(cluster)
+  const network = definitionId({ driver: 'weave', name: 'a b/c' })
+  const key = network === undefined ? '' : definitions.key(network)
+  expect(key).toBe('/weave/v1/definitions/weave/a%20b%2Fc')
+  expect(definitions.id(key)).toBe(network)
 })
 
 test.each([
@@ -22,16 +37,19 @@ test.each([
   '/weave/v1/vnis/16777216',
   '/weave/v1/endpoints/n/h',
   '/weave/v1/endpoints/n/h/e/x',
+  '/weave/v1/definitions/weave',
+  '/weave/v1/definitions/weave/a/b',
+  '/weave/v1/definitions//a',
   '/weave/v2/hosts/a',
   '',
 ])('%j is no key of ours', (key) => {
-  for (const collection of [hosts, networks, vnis, endpoints]) {
+  for (const collection of [hosts, networks, vnis, endpoints, definitions]) {
     expect(collection.id(key)).toBeUndefined()
   }
 })
 
 test.each(['', 'not json', '{}', '[]', 'null', '{"id":"x"}'])('decode refuses %j', (text) => {
-  for (const collection of [hosts, networks, endpoints]) {
+  for (const collection of [hosts, networks, endpoints, definitions]) {
     expect(collection.decode(text)).toBeUndefined()
   }
 })

@@ -6,6 +6,7 @@
  *   /weave/v1/networks/<network>                    subnets, VNI, options
  *   /weave/v1/vnis/<vni>                            the network that owns a VNI: keeps it unique
  *   /weave/v1/endpoints/<network>/<host>/<endpoint> one attachment, under the host's lease
+ *   /weave/v1/definitions/<driver>/<name>           how to make a network on engines without a store
  *
  * A user's prefix (`etcd://…/prefix`) is put in front by the store client, not here.
  *
@@ -32,6 +33,8 @@ import type {
   NetworkId,
   Vni,
 } from '../model/cluster.ts'
+import { definitionId, isDefinition, isDefinitionId } from '../model/definition.ts'
+import type { Definition, DefinitionId } from '../model/definition.ts'
 
 export const root = '/weave/v1/'
 
@@ -51,6 +54,8 @@ export interface Collection<Id, T> {
 export interface Cluster {
   /** 32 hex digits, random, made by the host that founded the cluster. */
   readonly id: string
+  /** Random, made with the record: another one says that the store had lost its data. */
+  readonly epoch?: string | undefined
 }
 
 export interface EndpointKey {
@@ -96,6 +101,20 @@ export const endpoints: Collection<EndpointKey, Endpoint> = {
     network === key.network && host === key.host && id === key.endpoint,
 }
 
+const definitionsPrefix = `${root}definitions/`
+
+export const definitions: Collection<DefinitionId, Definition> = {
+  prefix: definitionsPrefix,
+  key: (id) => definitionsPrefix + id,
+  id(key) {
+    const id = key.startsWith(definitionsPrefix) ? key.slice(definitionsPrefix.length) : ''
+    return isDefinitionId(id) ? id : undefined
+  },
+  encode: (definition) => JSON.stringify(definition),
+  decode: (text) => decodeJson(text, isDefinition),
+  agrees: (definition, id) => definitionId(definition) === id,
+}
+
 export function encodeCluster(cluster: Cluster): string {
   return JSON.stringify(cluster)
 }
@@ -105,7 +124,8 @@ export function decodeCluster(text: string): Cluster | undefined {
 }
 
 function isCluster(value: unknown): value is Cluster {
-  return isRecord(value) && typeof value['id'] === 'string'
+  if (!isRecord(value) || typeof value['id'] !== 'string') return false
+  return value['epoch'] === undefined || typeof value['epoch'] === 'string'
 }
 
 function collection<Id extends string, T extends { readonly id: Id }>(

@@ -48,8 +48,8 @@ function endpoint(path: { network: string; host: string; id: string }): Write {
   })
 }
 
-function cluster(id: string): Write {
-  return { kind: 'put', key: clusterKey, text: encodeCluster({ id }) }
+function cluster(id: string, epoch?: string): Write {
+  return { kind: 'put', key: clusterKey, text: encodeCluster({ id, epoch }) }
 }
 
 function networkIds(view: View): readonly string[] {
@@ -142,6 +142,39 @@ test('what a store has lost is held until it is published again, or the time is 
   expect(view.held()).toBe(1)
   await expect.poll(() => networkIds(view)).toEqual(['a'])
   expect(view.held()).toBe(0)
+})
+
+test('a store that lost its data has another epoch once somebody publishes again', async () => {
+  await store.commit([cluster('c', 'first'), network('a', 1)])
+  const view = viewOf()
+  expect(view.epoch()).toBeUndefined()
+  await view.ready
+  expect(view.epoch()).toBe('first')
+
+  store.loseData()
+  await expect.poll(() => view.epoch()).toBeUndefined()
+  await store.commit([cluster('c', 'second')])
+
+  await expect.poll(() => view.epoch()).toBe('second')
+})
+
+test('a definition is read, held when it is lost, and gone when it is deleted', async () => {
+  const settings = { ipamDriver: 'weave', ipamOptions: {}, ipam: [], options: {}, labels: {} }
+  const flags = { internal: false, attachable: false, ipv4: true, ipv6: false }
+  const web = { driver: 'weave', name: 'web', generation: '0'.repeat(32), ...settings, ...flags }
+  const write = put('/weave/v1/definitions/weave/web', web)
+  await store.commit([cluster('c'), write, put('/weave/v1/definitions/weave/db', web)])
+  const view = viewOf()
+  await view.ready
+  expect([...view.definitions().values()]).toMatchObject([{ value: web }])
+  expect(view.foreignKeys()).toEqual(['/weave/v1/definitions/weave/db'])
+
+  store.loseData()
+  await expect.poll(() => [...view.definitions().values()]).toMatchObject([{ held: true }])
+  await store.commit([write])
+  await store.commit([{ kind: 'delete', key: write.key }])
+
+  await expect.poll(() => view.definitions().size).toBe(0)
 })
 
 test('a second loss does not shorten the time of what it takes', async () => {

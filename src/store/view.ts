@@ -14,10 +14,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Endpoint, Host, HostId, Network, NetworkId, Vni } from '../model/cluster.ts'
+import type { Definition, DefinitionId } from '../model/definition.ts'
 import { clusterMismatch } from '../model/faults.ts'
 import { createRecords } from './records.ts'
 import type { Hold, Records, Seen } from './records.ts'
 import { clusterKey, decodeCluster, root } from './schema.ts'
+import type { Cluster } from './schema.ts'
 import type { Change, Notice, Revision, Snapshot, Store } from './store.ts'
 
 export type { Seen } from './records.ts'
@@ -27,9 +29,15 @@ export interface View {
   readonly ready: Promise<void>
   readonly isReady: () => boolean
   readonly cluster: () => string | undefined
+  /**
+   * The life of the store's data; another one after it was lost. Undefined while the store says
+   * nothing, and until somebody publishes to a store that has lost everything.
+   */
+  readonly epoch: () => string | undefined
   readonly hosts: () => ReadonlyMap<HostId, Seen<Host>>
   readonly networks: () => ReadonlyMap<NetworkId, Seen<Network>>
   readonly vnis: () => ReadonlyMap<Vni, Seen<NetworkId>>
+  readonly definitions: () => ReadonlyMap<DefinitionId, Seen<Definition>>
   /** By store key. */
   readonly endpoints: () => ReadonlyMap<string, Seen<Endpoint>>
   readonly endpointsIn: (network: NetworkId) => Iterable<Seen<Endpoint>>
@@ -70,7 +78,7 @@ interface State {
   version: number
   connected: boolean
   /** What the store says now; undefined when it lost it. */
-  cluster: string | undefined
+  cluster: Cluster | undefined
   /** What it said first, or this host knew before: it never changes again. */
   expected: string | undefined
   /** Why the store is not read any more: it is another cluster's. */
@@ -117,7 +125,9 @@ export function createView(store: Store, options: ViewOptions): View {
   return {
     ready: complete.promise,
     isReady: complete.hasHappened,
-    cluster: () => state.cluster,
+    cluster: () => state.cluster?.id,
+    // Stores of before there were epochs have one and the same, until they lose their data.
+    epoch: () => (state.cluster === undefined ? undefined : (state.cluster.epoch ?? '')),
     ...records.read,
     revision: () => state.revision,
     version: () => state.version,
@@ -218,7 +228,7 @@ function holdFor({ release }: Applying, hold: Hold): void {
  * cannot be read is what it was before.
  */
 function accepts(text: string | undefined, state: State): boolean {
-  const found = clusterIn(text)
+  const found = clusterIn(text)?.id
   if (text !== undefined && found === undefined) return state.mismatch === undefined
   const isOurs = found === undefined || state.expected === undefined || found === state.expected
   state.mismatch = isOurs ? undefined : clusterMismatch(state.expected ?? '', found).message
@@ -226,6 +236,6 @@ function accepts(text: string | undefined, state: State): boolean {
   return isOurs
 }
 
-function clusterIn(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : decodeCluster(text)?.id
+function clusterIn(text: string | undefined): Cluster | undefined {
+  return text === undefined ? undefined : decodeCluster(text)
 }
