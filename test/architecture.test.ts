@@ -35,6 +35,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   router: everything(),
   plugin: everything(),
+  managed: [...everything(), 'router', 'plugin'],
   cli: ['model', 'settings', 'control', 'outside'],
 }
 

@@ -26,6 +26,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./launch-plugin.ts'),
   },
   {
+    name: 'plugin-image',
+    summary: "make Docker's managed plugin from this installation, for a swarm",
+    load: () => import('./plugin-image.ts'),
+  },
+  {
     name: 'status',
     summary: 'show what the router knows: peers, connections, networks, endpoints, store',
     load: () => import('./status.ts'),

@@ -22,7 +22,7 @@ import { keeperOf } from './run-mode/choose.ts'
 import { createKeepers } from './run-mode/keepers.ts'
 import { readRecord, readRecords, readRetired } from './run-mode/record.ts'
 import { routerName } from './run-mode/service.ts'
-import { openRouter, statusIfRunning } from './running.ts'
+import { openRouter, refuseManaged, statusIfRunning } from './running.ts'
 import { stopPlugins } from './stop-plugin.ts'
 import { stopRouter } from './stop.ts'
 
@@ -38,6 +38,7 @@ export function configure(command: Command, context: Context): void {
 
 async function reset(options: Flags, context: Context): Promise<void> {
   requireRoot(context, 'weave reset')
+  await refuseManaged(context, 'weave reset')
   if (options['force'] !== true) await confirm(context)
   const { paths } = context
   const records = [...(await readRecords(paths)), ...(await readRetired(paths))]

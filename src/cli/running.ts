@@ -7,7 +7,7 @@ import { createRouterClient } from '../control/client.ts'
 import type { RouterClient } from '../control/client.ts'
 import type { Status } from '../control/messages.ts'
 import { Fault } from '../model/fault.ts'
-import { routerNotRunning } from '../model/faults.ts'
+import { routerInPlugin, routerNotRunning } from '../model/faults.ts'
 import type { Context } from './context.ts'
 import { keeperOf } from './run-mode/choose.ts'
 import type { Keeper } from './run-mode/keeper.ts'
@@ -30,6 +30,13 @@ export async function statusIfRunning(
     if (error instanceof Fault && error.code === routerNotRunning.code) return undefined
     throw error
   }
+}
+
+/** Docker would start it again at once. @throws ROUTER_IN_PLUGIN */
+export async function refuseManaged(context: Context, command: string): Promise<void> {
+  using router = openRouter(context)
+  const status = await statusIfRunning(router, context.signal).catch(() => undefined)
+  if (status?.host.runAs === 'plugin') throw routerInPlugin(command)
 }
 
 /** The records whose program its keeper keeps up; stale ones (crash, reboot) are left out. */

@@ -16,7 +16,7 @@ import { keeperOf } from './run-mode/choose.ts'
 import { createKeepers } from './run-mode/keepers.ts'
 import { readRecord, retireRecord } from './run-mode/record.ts'
 import { routerName } from './run-mode/service.ts'
-import { isPlugin, openRouter, statusIfRunning, upRecords } from './running.ts'
+import { isPlugin, openRouter, refuseManaged, statusIfRunning, upRecords } from './running.ts'
 
 const endTimeoutMs = 30_000
 const pollMs = 100
@@ -30,6 +30,7 @@ export function configure(command: Command, context: Context): void {
 async function stop(context: Context): Promise<void> {
   const { print, signal } = context
   requireRoot(context, 'weave stop')
+  await refuseManaged(context, 'weave stop')
   const outcome = await stopRouter(context)
   print(
     outcome === 'stopped'

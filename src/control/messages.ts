@@ -145,7 +145,7 @@ export const status = z.strictObject({
     dataPort: port,
     mtuBytes,
     /** How it is kept up, as told to the router by whoever started it. */
-    runAs: z.enum(['foreground', 'process', 'container', 'systemd']),
+    runAs: z.enum(['foreground', 'process', 'container', 'systemd', 'plugin']),
     startedAt: z.string(),
     pid: z.number().int(),
   }),

@@ -10,6 +10,7 @@ import { z } from 'zod'
 const text = z.string().nullish().transform(orEmpty)
 
 const swarm = z.object({
+  NodeID: text,
   LocalNodeState: text,
   NodeAddr: text,
   ControlAvailable: z.boolean().nullish(),
@@ -29,6 +30,7 @@ export const engineInfo = z
     swarm: {
       /** `inactive`, `pending`, `active`, `error` or `locked`; empty where unknown. */
       state: Swarm?.LocalNodeState ?? '',
+      nodeId: Swarm?.NodeID ?? '',
       /** Where the other nodes reach this one. */
       address: Swarm?.NodeAddr ?? '',
       isManager: Swarm?.ControlAvailable ?? false,

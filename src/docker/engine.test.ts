@@ -28,7 +28,7 @@ test('the engine is asked in its own version of the API', async () => {
   expect(await engine().info()).toEqual({
     version: '20.10.24',
     clusterStore: 'etcd://10.0.0.1:2379',
-    swarm: { state: '', address: '', isManager: false, managers: [] },
+    swarm: { state: '', nodeId: '', address: '', isManager: false, managers: [] },
   })
   expect(paths).toEqual(['/v1.41/info'])
 })

@@ -10,12 +10,14 @@
 
 import type { z } from 'zod'
 import { createHttpClient } from '../http/client.ts'
-import type { Answer, HttpClient } from '../http/client.ts'
+import type { Answer, HttpClient, Question } from '../http/client.ts'
 import { engineUnreachable } from '../model/faults.ts'
 import { containerList, engineInfo, networkDetails } from './engine-messages.ts'
 import type { EngineContainer, EngineInfo, EngineNetwork } from './engine-messages.ts'
 import { followEvents } from './events.ts'
 import type { EngineEvent } from './events.ts'
+import { createSwarmApi } from './swarm.ts'
+import type { SwarmApi } from './swarm.ts'
 
 export interface EngineCall {
   readonly signal?: AbortSignal | undefined
@@ -28,6 +30,8 @@ export interface Engine {
   readonly containers: (call?: EngineCall) => Promise<readonly EngineContainer[]>
   /** By ID or name; undefined when there is no such network. */
   readonly network: (id: string, call?: EngineCall) => Promise<EngineNetwork | undefined>
+  /** What a swarm's managers share among themselves; on other engines all of it is a fault. */
+  readonly swarm: SwarmApi
   /** From now on, across restarts of the engine, in order and once each, until the signal aborts. */
   readonly events: (options: {
     readonly signal: AbortSignal
@@ -58,9 +62,14 @@ export function createEngine({
     containers: ({ signal } = {}) =>
       get(line, { path: '/containers/json?all=1', signal, schema: containerList }),
     async network(id, { signal } = {}) {
-      const answer = await askEngine(line, `/networks/${encodeURIComponent(id)}`, signal)
+      const answer = await askEngine(line, {
+        method: 'GET',
+        path: `/networks/${encodeURIComponent(id)}`,
+        signal,
+      })
       return answer.status === 404 ? undefined : read(line, { answer, schema: networkDetails })
     },
+    swarm: createSwarmApi((question) => askEngine(line, question), socket),
     events: ({ signal, filters }) =>
       followEvents({
         signal,
@@ -91,7 +100,7 @@ interface Get<T> {
 }
 
 async function get<T>(line: Line, { path, signal, schema }: Get<T>): Promise<T> {
-  return read(line, { answer: await askEngine(line, path, signal), schema })
+  return read(line, { answer: await askEngine(line, { method: 'GET', path, signal }), schema })
 }
 
 function read<T>(
@@ -107,13 +116,10 @@ function read<T>(
   throw engineUnreachable(socket, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
 }
 
-async function askEngine(
-  line: Line,
-  path: string,
-  signal: AbortSignal | undefined,
-): Promise<Answer> {
+async function askEngine(line: Line, question: Question): Promise<Answer> {
+  const { path, signal } = question
   try {
-    return await line.http.ask({ method: 'GET', path: await versioned(line, path, signal), signal })
+    return await line.http.ask({ ...question, path: await versioned(line, path, signal) })
   } catch (error) {
     if (signal?.aborted === true) throw error
     const reason = error instanceof Error ? error.message : String(error)

@@ -379,6 +379,58 @@ export const familiesDiffer = defineFault(
   }),
 )
 
+// ── The managed plugin ──────────────────────────────────────────────────────────────────────────
+
+export const badPluginSetting = defineFault(
+  'BAD_PLUGIN_SETTING',
+  USAGE,
+  (variable: string, value: string, hint: string) => ({
+    summary: `setting ${variable} of the plugin: ${JSON.stringify(value)} is not valid`,
+    remedy: `${hint} Then "docker plugin disable --force weave", "docker plugin set weave ${variable}=…" and "docker plugin enable weave".`,
+  }),
+)
+
+export const notInSwarm = defineFault('NOT_IN_SWARM', TEMPORARY, (state: string) => ({
+  summary: `the plugin waits for a swarm to find its peers in; this engine is in none (${state === '' ? 'it does not answer' : state})`,
+  remedy:
+    'Use "docker swarm init" or "docker swarm join", or name peers with "docker plugin set weave WEAVE_PEERS=…".',
+}))
+
+export const noPeerInSwarm = defineFault(
+  'NO_PEER_IN_SWARM',
+  TEMPORARY,
+  (asked: readonly string[]) => ({
+    summary: `no node of the swarm can let this one into the cluster yet: ${asked.join('; ')}`,
+    remedy:
+      'Create and enable the plugin on a manager of the swarm, too; this node goes on asking. Nodes must reach each other on TCP port 6783.',
+  }),
+)
+
+export const founderAway = defineFault(
+  'FOUNDER_AWAY',
+  TEMPORARY,
+  (founder: string, config: string) => ({
+    summary: `the cluster of this swarm is founded by ${founder}, which does not answer; nobody else may`,
+    remedy: `Enable the plugin there; this node goes on asking. Only if that node is gone for good: "docker node rm" it, or "docker config rm ${config}".`,
+  }),
+)
+
+export const imageMissing = defineFault('IMAGE_MISSING', UNAVAILABLE, (file: string) => ({
+  summary: `there is no ${file} to make the plugin from`,
+  remedy: 'Run "sudo script/install" again: it leaves that file beside the program.',
+}))
+
+export const pluginNameTaken = defineFault('PLUGIN_NAME_TAKEN', TEMPORARY, (name: string) => ({
+  summary: `Docker has a plugin ${name} that is not ours`,
+  remedy: `See "docker plugin inspect ${name}". Remove it, or give another name: "weave plugin-image NAME".`,
+}))
+
+export const routerInPlugin = defineFault('ROUTER_IN_PLUGIN', TEMPORARY, (command: string) => ({
+  summary: `the router of this host runs inside Docker's managed plugin, which "${command}" cannot end`,
+  remedy:
+    'End it with "docker plugin disable --force weave"; containers keep their connections. Before a reset also "docker plugin rm weave".',
+}))
+
 // ── Containers ──────────────────────────────────────────────────────────────────────────────────
 
 export const interfaceFailed = defineFault(

@@ -14,7 +14,7 @@ const nothing: ScopeClues = {
 
 const noStore = {
   clusterStore: '',
-  swarm: { state: 'inactive', address: '', isManager: false, managers: [] },
+  swarm: { state: 'inactive', nodeId: '', address: '', isManager: false, managers: [] },
 }
 
 test('what was asked for goes before everything', () => {

@@ -30,7 +30,7 @@ const storeSetting = /cluster-store["\s=\0:]+[a-z]+:\/\//
 
 export function decideScope(clues: ScopeClues): ScopeDecision {
   const { asked, engine, remembered } = clues
-  if (asked !== 'auto') return { scope: asked, reason: 'as asked for with --scope' }
+  if (asked !== 'auto') return { scope: asked, reason: 'as asked for' }
   if (engine !== undefined) return decideByEngine(engine)
   if (remembered !== undefined) {
     return { scope: remembered, reason: 'no engine answers; as it was the last time' }

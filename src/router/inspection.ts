@@ -7,6 +7,7 @@ import { formatHostPort, parseHostPort } from '../settings/host-port.ts'
 import type { Connection } from './connection.ts'
 import type { Facts } from './facts.ts'
 import type { Loops } from './loops.ts'
+import type { RouterOptions } from './parts.ts'
 import type { Prepared } from './prepare.ts'
 import { renderStatus } from './status.ts'
 
@@ -19,6 +20,7 @@ export interface InspectionSources {
   readonly loops: Loops
   readonly warnings: readonly string[]
   readonly startedAt: Date
+  readonly runAs?: RouterOptions['runAs']
 }
 
 /** A container can ask for a network before the store is read; a launch waits for this. */
@@ -36,7 +38,7 @@ export function inspect(sources: InspectionSources): Status {
     self,
     host: {
       mtuBytes: sources.mtuBytes,
-      runAs: settings.runAs ?? 'foreground',
+      runAs: sources.runAs ?? settings.runAs ?? 'foreground',
       startedAt: startedAt.toISOString(),
       pid: process.pid,
     },

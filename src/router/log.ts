@@ -1,4 +1,7 @@
-/** The router's log: one JSON object a line on stderr, for journald, `docker logs` and files alike. */
+/**
+ * The router's log: one JSON object a line on stderr, for journald, `docker logs` and files alike.
+ * Docker takes what a managed plugin says on stderr for errors, so there it is stdout.
+ */
 
 import { pino } from 'pino'
 import type { Logger } from 'pino'
@@ -6,7 +9,7 @@ import type { LogLevel } from '../settings/flags.ts'
 
 export type { Logger } from 'pino'
 
-export function createLog(level: LogLevel): Logger {
+export function createLog(level: LogLevel, to: 'stdout' | 'stderr' = 'stderr'): Logger {
   return pino(
     {
       level: level === 'warning' ? 'warn' : level,
@@ -14,6 +17,6 @@ export function createLog(level: LogLevel): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label === 'warn' ? 'warning' : label }) },
     },
-    pino.destination({ dest: 2, sync: true }),
+    pino.destination({ dest: to === 'stdout' ? 1 : 2, sync: true }),
   )
 }

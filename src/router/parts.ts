@@ -16,6 +16,8 @@ export interface RouterOptions {
   readonly log: Logger
   /** Ends the router when it aborts; the router aborts it itself when asked to stop. */
   readonly ending: AbortController
+  /** Who keeps it up, if it is not as the settings say. */
+  readonly runAs?: 'plugin'
 }
 
 export interface Parts extends RouterOptions {

@@ -38,10 +38,15 @@ export interface Prepared {
 }
 
 /**
+ * @param founds the identity of the cluster that is founded, if one is; random unless told.
  * @throws the faults of `joinCluster` and `findUnderlay`, STORE_UNREACHABLE, CLUSTER_MISMATCH,
  *   FAMILIES_DIFFER; nothing is written then.
  */
-export async function prepare(settings: LaunchSettings, paths: Paths): Promise<Report> {
+export async function prepare(
+  settings: LaunchSettings,
+  paths: Paths,
+  founds?: string,
+): Promise<Report> {
   const identity = await readIdentity(paths)
   const before = await readMembership(paths)
   const resolved = await resolvePeers(settings)
@@ -61,7 +66,12 @@ export async function prepare(settings: LaunchSettings, paths: Paths): Promise<R
   const { store } = membership
   const endpoints =
     store.kind === 'managed' ? [managedEndpoint(address, settings.port)] : store.endpoints
-  const complete = { ...membership, address, store: { ...store, endpoints } }
+  const cluster = membership.cluster ?? founds
+  const complete = {
+    ...(cluster === undefined ? {} : { cluster }),
+    address,
+    store: { ...store, endpoints },
+  }
   if (id !== identity.value) await writeIdentity(paths, id)
   await writeMembership(paths, keepCluster(complete, before.value))
   await writeDurably(paths.settingsFile, formatStoredSettings(settings))

@@ -6,6 +6,7 @@
  */
 
 import type { ResetReply } from '../control/messages.ts'
+import { createEngine } from '../docker/engine.ts'
 import type { HostId } from '../model/cluster.ts'
 import { openRouteSocket } from '../netlink/socket.ts'
 import type { RouteSocket } from '../netlink/socket.ts'
@@ -15,6 +16,7 @@ import { endpoints, hosts, root } from '../store/schema.ts'
 import type { Store, StoreRecord } from '../store/store.ts'
 import { removeFilters } from '../targets/filters.ts'
 import { removeAllLinks } from '../targets/links.ts'
+import { retractFounding } from './founding.ts'
 import { readIdentity, readMembership } from './membership.ts'
 import { isOwnAddress } from './underlay.ts'
 
@@ -26,9 +28,14 @@ export async function resetOffline(paths: Paths): Promise<ResetReply> {
   const kernel = await resetKernel(socket)
   const { value: id } = await readIdentity(paths)
   const { value: membership } = await readMembership(paths)
-  if (id === undefined || membership === undefined || membership.store.kind === 'managed')
+  if (id === undefined || membership === undefined) return kernel
+  const { store: found, cluster } = membership
+  if (found.kind === 'managed') {
+    // Where there is no swarm, or this is a worker, there is no note either.
+    await retractFounding(cluster, createEngine()).catch(() => {})
     return kernel
-  await using store = createEtcdStore(membership.store)
+  }
+  await using store = createEtcdStore(found)
   const records = await resetRecords(store, id).catch(() => 0)
   return { removed: { ...kernel.removed, records } }
 }
