@@ -80,22 +80,28 @@ test('networks with equal subnets, addresses and MACs do not meet', async () => 
       const args = [...privileged, `--mac-address=02:00:0a:46:00:0${number}`]
       await runContainer(host, `${net}${number}`, { net, args })
       await inside(host, `${net}${number}`, `ip address add 10.70.0.${number}/24 dev ethwe0`)
+      await giveIpv6(host, `${net}${number}`, `fd00:70::${number}`)
     }
     await serve(host2, `${net}2`, `this is ${net}2`)
   }
-  expect(await fetchText(host1, 'twin-a1', 'http://10.70.0.2/')).toBe('this is twin-a2')
-  expect(await fetchText(host1, 'twin-b1', 'http://10.70.0.2/')).toBe('this is twin-b2')
-  // Broadcasts go to all of one network, and to nobody else.
-  const broadcast = 'arping -c 3 -w 3 -I ethwe0 10.70.0.99'
-  for (const [container, expected] of [
-    ['twin-a2', 3],
-    ['twin-b2', 0],
+  for (const address of ['10.70.0.2', '[fd00:70::2]']) {
+    expect(await fetchText(host1, 'twin-a1', `http://${address}/`)).toBe('this is twin-a2')
+    expect(await fetchText(host1, 'twin-b1', `http://${address}/`)).toBe('this is twin-b2')
+  }
+  // Questions for all go to all of one network, and to nobody else.
+  for (const [question, filter] of [
+    ['arping -c 3 -w 3 -I ethwe0 10.70.0.99', 'arp dst host 10.70.0.99'],
+    ['ping -c 3 -i 1 -W 1 fd00:70::99', 'icmp6 and dst host ff02::1:ff00:99'],
   ] as const) {
-    const arrived = await framesDuring(
-      { host: host2, container, filter: 'arp dst host 10.70.0.99' },
-      () => host1.docker('exec', 'twin-a1', 'sh', '-c', broadcast),
-    )
-    expect(arrived, container).toBe(expected)
+    for (const [container, expected] of [
+      ['twin-a2', 3],
+      ['twin-b2', 0],
+    ] as const) {
+      const arrived = await framesDuring({ host: host2, container, filter }, () =>
+        host1.docker('exec', 'twin-a1', 'sh', '-c', question),
+      )
+      expect(arrived, `${container}: ${filter}`).toBe(expected)
+    }
   }
 })
 
@@ -249,6 +255,14 @@ async function runTool(host: Host, name: string, net: string, script: string): P
 
 async function inside(host: Host, container: string, script: string): Promise<string> {
   return ok(host.docker('exec', container, 'sh', '-ec', script))
+}
+
+/** Docker switches IPv6 off where it has no address to give, and a container cannot switch it on. */
+async function giveIpv6(host: Host, container: string, address: string): Promise<void> {
+  const pid = await ok(host.docker('inspect', '-f', '{{.State.Pid}}', container))
+  const change = `sysctl -qw net.ipv6.conf.ethwe0.disable_ipv6=0
+    ip address add ${address}/64 dev ethwe0 nodad`
+  await ok(host.run(['nsenter', '-t', pid, '-n', 'sh', '-ec', change]))
 }
 
 function macOf(host: Host, container: string): Promise<string> {

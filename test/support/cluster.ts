@@ -16,10 +16,13 @@ import type { Host, Lab } from './lab/lab.ts'
 const image = 'ubuntu'
 const backMs = 45_000
 
-export async function createSeedLab(hosts: 2 | 3 = 2): Promise<Lab> {
+export async function createSeedLab(
+  hosts: 2 | 3 = 2,
+  underlay: 'IPv4' | 'IPv6' = 'IPv4',
+): Promise<Lab> {
   const lab = await createLab({ hosts, engine: '20.10', store: 'etcd-as-docker-cluster-store' })
   try {
-    await launchSeed(lab)
+    await launchSeed(lab, underlay)
     return lab
   } catch (error) {
     await lab[Symbol.asyncDispose]()
@@ -27,11 +30,12 @@ export async function createSeedLab(hosts: 2 | 3 = 2): Promise<Lab> {
   }
 }
 
-async function launchSeed(lab: Lab): Promise<void> {
+async function launchSeed(lab: Lab, underlay: 'IPv4' | 'IPv6'): Promise<void> {
   const [first, ...others] = lab.hosts
   if (first === undefined) throw new Error('a lab without hosts')
-  await ok(first.weave('launch'))
-  for (const host of others) await ok(host.weave('launch', first.name))
+  const isIpv4 = underlay === 'IPv4'
+  await ok(first.weave('launch', ...(isIpv4 ? [] : [`--advertise=${first.ip6}`])))
+  for (const host of others) await ok(host.weave('launch', isIpv4 ? first.name : first.ip6))
   await Promise.all(lab.hosts.map((host) => ok(host.weave('launch-plugin'))))
   await ok(first.docker('network', 'create', '--driver=weave', 'weave'))
 }
@@ -64,6 +68,11 @@ export async function pings(
 
 export async function addressOf(host: Host, container: string, net = 'weave'): Promise<string> {
   const format = `{{(index .NetworkSettings.Networks "${net}").IPAddress}}`
+  return ok(host.docker('inspect', '-f', format, container))
+}
+
+export async function ipv6Of(host: Host, container: string, net: string): Promise<string> {
+  const format = `{{(index .NetworkSettings.Networks "${net}").GlobalIPv6Address}}`
   return ok(host.docker('inspect', '-f', format, container))
 }
 

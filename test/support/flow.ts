@@ -14,6 +14,8 @@ export interface Flow {
   readonly container: string
   readonly to: Host
   readonly server: string
+  /** Of the server; its IPv4 address in the network `weave` when absent. */
+  readonly address?: string
 }
 
 export interface Losses {
@@ -33,7 +35,7 @@ const count = `i=0; while ${untilStopped}; do echo $i; i=$((i+1)); usleep 20000;
 
 export async function lostWhile(flow: Flow, work: () => Promise<unknown>): Promise<Losses> {
   const { from, container, to, server } = flow
-  const address = await addressOf(to, server)
+  const address = flow.address ?? (await addressOf(to, server))
   await inside(from, container, 'rm -f /tmp/stop /tmp/sent')
   const listen = `sleep 1000 | nc -l -p ${port} >/tmp/numbers`
   await ok(to.docker('exec', '-d', server, 'sh', '-c', listen))
