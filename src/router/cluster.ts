@@ -23,8 +23,7 @@ export interface ClusterSources {
   readonly mtuBytes: number
   readonly facts: Facts
   readonly view: View
-  /** Published when the store has none: the one that this host knows, or a new one. */
-  readonly clusterId: string
+  /** For the identity and the epoch of a store that has none. */
   readonly randomId: () => string
 }
 
@@ -52,14 +51,15 @@ export interface Cluster {
 const catchUpMs = 3000
 
 export function createCluster(sources: ClusterSources): Cluster {
-  const { self, facts, view, clusterId } = sources
+  const { self, facts, view } = sources
+  const newClusterId = sources.randomId()
   const { local, complete } = rememberSegments(sources)
   const addresses = remember(() => {
     const others = [...hostsOf(view).values()].filter(({ id }) => id !== self.id)
     return [self, ...others].map(({ address }) => address)
   })
   const networkIds = remember(() => new Set(view.networks().keys()))
-  const own = remember((lease: LeaseId) =>
+  const own = remember((lease: LeaseId, clusterId: string) =>
     ownRecords({ self, facts, lease, clusterId, epoch: sources.randomId() }),
   )
   return {
@@ -73,9 +73,11 @@ export function createCluster(sources: ClusterSources): Cluster {
       return addresses(String(view.version()))
     },
     own(lease) {
+      // Whoever lost the race for founding a cluster belongs to the winner's.
+      const clusterId = view.home() ?? newClusterId
       // A store that has lost its data twice must not get the same epoch twice.
       const loss = view.epoch() === undefined ? view.version() : ''
-      return own(`${facts.version()} ${lease} ${loss}`, lease)
+      return own(`${facts.version()} ${lease} ${clusterId} ${loss}`, lease, clusterId)
     },
     async published(revision, signal) {
       await caughtUp(view, revision, signal)
@@ -182,8 +184,9 @@ function ownRecords({
   lease,
   clusterId,
   epoch,
-}: Pick<ClusterSources, 'self' | 'facts' | 'clusterId'> & {
+}: Pick<ClusterSources, 'self' | 'facts'> & {
   readonly lease: LeaseId
+  readonly clusterId: string
   readonly epoch: string
 }): OwnRecords {
   const networks = [...facts.networks.values()]

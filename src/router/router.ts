@@ -63,8 +63,7 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   const onChange = bell.ring
   await using connection = await connectStore({ prepared, paths, self, log, signal, onChange })
   const { view } = connection
-  const clusterId = prepared.membership.cluster ?? randomId()
-  const cluster = createCluster({ self, mtuBytes, facts, view, clusterId, randomId })
+  const cluster = createCluster({ self, mtuBytes, facts, view, randomId })
   const tableMemory = createTableMemory(socket, () => performance.now())
   const own = { self, mtuBytes, facts, socket, sweeper, tableMemory, connection, cluster, warnings }
   const parts: Parts = { ...options, ...own }

@@ -221,6 +221,17 @@ test('a store that is not the expected one is never taken for ready', async () =
   expect(networkIds(view)).toEqual([])
 })
 
+test('the cluster that a store names first is home for good, even when the store forgets it', async () => {
+  await store.commit([cluster('ours')])
+  const view = viewOf()
+  await view.ready
+  expect(view.home()).toBe('ours')
+
+  await store.commit([{ kind: 'delete', key: clusterKey }])
+  await expect.poll(() => view.cluster()).toBeUndefined()
+  expect(view.home()).toBe('ours')
+})
+
 test('a view ends with its signal', async () => {
   const view = viewOf()
   stop.abort()

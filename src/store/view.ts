@@ -28,12 +28,15 @@ export interface View {
   /** Resolves with the first complete picture; rejects when `signal` aborts before. */
   readonly ready: Promise<void>
   readonly isReady: () => boolean
+  /** What the store says now; undefined while it says nothing. */
   readonly cluster: () => string | undefined
   /**
    * The life of the store's data; another one after it was lost. Undefined while the store says
    * nothing, and until somebody publishes to a store that has lost everything.
    */
   readonly epoch: () => string | undefined
+  /** The cluster that this host belongs to: what it knew before, or else what the store said first. */
+  readonly home: () => string | undefined
   readonly hosts: () => ReadonlyMap<HostId, Seen<Host>>
   readonly networks: () => ReadonlyMap<NetworkId, Seen<Network>>
   readonly vnis: () => ReadonlyMap<Vni, Seen<NetworkId>>
@@ -128,6 +131,7 @@ export function createView(store: Store, options: ViewOptions): View {
     cluster: () => state.cluster?.id,
     // Stores of before there were epochs have one and the same, until they lose their data.
     epoch: () => (state.cluster === undefined ? undefined : (state.cluster.epoch ?? '')),
+    home: () => state.expected,
     ...records.read,
     revision: () => state.revision,
     version: () => state.version,
