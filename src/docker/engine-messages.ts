@@ -6,6 +6,8 @@
  */
 
 import { z } from 'zod'
+import type { NetworkSettings, PoolSettings, Texts } from '../model/definition.ts'
+import { formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts'
 
 const text = z.string().nullish().transform(orEmpty)
 
@@ -42,6 +44,7 @@ export const engineInfo = z
 const attachment = z
   .object({ NetworkID: text, EndpointID: text, IPAddress: text, GlobalIPv6Address: text })
   .transform(({ NetworkID, EndpointID, IPAddress, GlobalIPv6Address }) => ({
+    /** Empty until a container is first started: then only the name is known. */
     networkId: NetworkID,
     endpointId: EndpointID,
     addresses: [IPAddress, GlobalIPv6Address].filter((address) => address !== ''),
@@ -61,27 +64,133 @@ export const containerList = z.array(
       id: Id,
       name: Names?.[0]?.replace(/^\//, '') ?? '',
       state: State,
-      attachments: Object.values(NetworkSettings?.Networks ?? {}).filter(isPresent),
+      attachments: Object.entries(NetworkSettings?.Networks ?? {}).flatMap(([network, one]) =>
+        one === null ? [] : [{ network, ...one }],
+      ),
     })),
 )
 
-export const networkDetails = z
-  .object({ Id: z.string(), Name: text, Driver: text, Scope: text })
-  .transform(({ Id, Name, Driver, Scope }) => ({
-    id: Id,
-    name: Name,
-    driver: Driver,
-    scope: Scope,
+const texts = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((value): Texts => value ?? {})
+
+const pool = z
+  .object({ Subnet: text, IPRange: text, Gateway: text, AuxiliaryAddresses: texts })
+  .transform(({ Subnet, IPRange, Gateway, AuxiliaryAddresses }): PoolSettings => ({
+    subnet: canonicalSubnet(Subnet),
+    ...(IPRange === '' ? {} : { ipRange: canonicalSubnet(IPRange) }),
+    ...(Gateway === '' ? {} : { gateway: bareAddress(Gateway) }),
+    ...(Object.keys(AuxiliaryAddresses).length === 0 ? {} : { auxAddresses: AuxiliaryAddresses }),
   }))
+
+const flag = z
+  .boolean()
+  .nullish()
+  .transform((value) => value ?? false)
+
+export const networkList = z.array(
+  z
+    .object({
+      Id: z.string(),
+      Name: text,
+      Driver: text,
+      Scope: text,
+      /** Engines from 28 on; before, every network has IPv4. */
+      EnableIPv4: z.boolean().nullish(),
+      EnableIPv6: flag,
+      IPAM: z.object({ Driver: text, Options: texts, Config: z.array(pool).nullish() }),
+      Internal: flag,
+      Attachable: flag,
+      Options: texts,
+      Labels: texts,
+    })
+    .transform(({ Id, Name, Driver, Scope, ...details }) => ({
+      id: Id,
+      name: Name,
+      driver: Driver,
+      scope: Scope,
+      settings: settingsOf(details),
+    })),
+)
+
+export const createdNetwork = z.object({ Id: z.string() }).transform(({ Id }) => Id)
+
+export const refusal = z.object({ message: z.string() }).transform(({ message }) => message)
+
+interface Details {
+  readonly EnableIPv4?: boolean | null | undefined
+  readonly EnableIPv6: boolean
+  readonly IPAM: {
+    readonly Driver: string
+    readonly Options: Texts
+    readonly Config?: readonly PoolSettings[] | null | undefined
+  }
+  readonly Internal: boolean
+  readonly Attachable: boolean
+  readonly Options: Texts
+  readonly Labels: Texts
+}
+
+/** The null address management has "pools" that mean nothing, such as 0.0.0.0/0. */
+function settingsOf({ IPAM, ...details }: Details): NetworkSettings {
+  return {
+    ipamDriver: IPAM.Driver,
+    ipamOptions: IPAM.Options,
+    ipam: (IPAM.Config ?? []).filter(({ subnet }) => !/^$|\/0$/.test(subnet)),
+    options: details.Options,
+    labels: details.Labels,
+    internal: details.Internal,
+    attachable: details.Attachable,
+    ipv4: details.EnableIPv4 ?? true,
+    ipv6: details.EnableIPv6,
+  }
+}
+
+/** What the engine is to be told so that it makes this network. */
+export function createNetworkBody(
+  { driver, name }: { readonly driver: string; readonly name: string },
+  settings: NetworkSettings,
+): unknown {
+  return {
+    Name: name,
+    // Engines before 25 make a second network of the same name otherwise.
+    CheckDuplicate: true,
+    Driver: driver,
+    Internal: settings.internal,
+    Attachable: settings.attachable,
+    // Engines before 28 do not know it; all of theirs have IPv4.
+    ...(settings.ipv4 ? {} : { EnableIPv4: false }),
+    EnableIPv6: settings.ipv6,
+    IPAM: {
+      Driver: settings.ipamDriver,
+      Options: settings.ipamOptions,
+      Config: settings.ipam.map(({ subnet, ipRange, gateway, auxAddresses }) => ({
+        Subnet: subnet,
+        ...(ipRange === undefined ? {} : { IPRange: ipRange }),
+        ...(gateway === undefined ? {} : { Gateway: gateway }),
+        ...(auxAddresses === undefined ? {} : { AuxiliaryAddresses: auxAddresses }),
+      })),
+    },
+    Options: settings.options,
+    Labels: settings.labels,
+  }
+}
+
+function canonicalSubnet(given: string): string {
+  const prefix = parsePrefix(given)
+  return prefix === undefined ? given : formatPrefix(networkOf(prefix))
+}
+
+/** Some engines show a gateway with the length of its subnet. */
+function bareAddress(given: string): string {
+  return parsePrefix(given)?.address ?? given
+}
 
 export type EngineInfo = z.infer<typeof engineInfo>
 export type EngineContainer = z.infer<typeof containerList>[number]
-export type EngineNetwork = z.infer<typeof networkDetails>
+export type EngineNetwork = z.infer<typeof networkList>[number]
 
 function orEmpty(value: string | null | undefined): string {
   return value ?? ''
-}
-
-function isPresent<T>(value: T | null): value is T {
-  return value !== null
 }

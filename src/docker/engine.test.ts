@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import type { Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -43,33 +43,92 @@ test('containers come with their attachments', async () => {
       id: 'c1',
       name: 'web',
       state: 'running',
-      attachments: [{ networkId: 'n1', endpointId: 'e1', addresses: ['10.32.0.2'] }],
+      attachments: [
+        { network: 'weave', networkId: 'n1', endpointId: 'e1', addresses: ['10.32.0.2'] },
+      ],
     },
     { id: 'c2', name: '', state: '', attachments: [] },
   ])
 })
 
-test('a network that is not there is undefined, an engine that is not there a fault', async () => {
-  await expect(engine().network('n1')).rejects.toMatchObject({ code: 'ENGINE_UNREACHABLE' })
+test('an engine that is not there, or fails, is a fault', async () => {
+  await expect(engine().networks()).rejects.toMatchObject({ code: 'ENGINE_UNREACHABLE' })
   await using _engine = await fakeEngine(socket, (_url, response) => {
-    response.writeHead(404).end('{"message":"network n1 not found"}')
+    response.writeHead(500).end('{"message":"no"}')
+  })
+  await expect(engine().info()).rejects.toThrow('500')
+})
+
+test('networks come with all that they were made with, in one spelling', async () => {
+  await using _engine = await fakeEngine(socket, (_url, response) => {
+    response.end(JSON.stringify([network, none]))
   })
 
-  expect(await engine().network('n1')).toBeUndefined()
-  await expect(engine().info()).rejects.toThrow('404')
+  const [first, second] = await engine().networks()
+
+  expect(first).toEqual({ id: 'n1', name: 'web', driver: 'weave', scope: 'local', settings: web })
+  expect(second).toMatchObject({ id: 'n0', settings: { ipam: [], labels: {}, ipv4: true } })
+})
+
+test('a network is made as it was elsewhere, and removed; what the engine refuses is a fault', async () => {
+  const asked: string[] = []
+  await using _engine = await fakeEngine(socket, (url, response, request) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      asked.push(`${request.method} ${url} ${Buffer.concat(chunks).toString()}`)
+      const body = request.method === 'POST' ? '{"Id":"n7","Warning":""}' : ''
+      const status = request.method === 'POST' ? 201 : url.endsWith('gone') ? 404 : 204
+      if (url.endsWith('used')) response.writeHead(403).end('{"message":"has active endpoints"}')
+      else response.writeHead(status).end(body)
+    })
+  })
+
+  expect(await engine().createNetwork({ driver: 'weave', name: 'web' }, web)).toBe('n7')
+  await engine().removeNetwork('n7')
+  await engine().removeNetwork('gone')
+  await expect(engine().removeNetwork('used')).rejects.toMatchObject({
+    code: 'ENGINE_REFUSED',
+    message: 'the Docker engine did not remove network used: has active endpoints',
+  })
+
+  const [made = ''] = asked
+  expect(made.slice(0, 29)).toBe('POST /v1.41/networks/create {')
+  const { Id: _id, Scope: _scope, EnableIPv4: _ipv4, ...wanted } = network
+  expect(JSON.parse(made.slice(28))).toEqual({
+    ...wanted,
+    CheckDuplicate: true,
+    IPAM: { ...network.IPAM, Config: [{ ...network.IPAM.Config[0], Gateway: '10.32.0.1' }] },
+  })
+  expect(asked[1]).toBe('DELETE /v1.41/networks/n7 ')
+})
+
+test('an engine before 28 is not asked for a network without IPv4: it would add it', async () => {
+  await using _engine = await fakeEngine(socket, (_url, response) => {
+    response.writeHead(201).end('{"Id":"n7"}')
+  })
+
+  const made = engine().createNetwork({ driver: 'weave', name: 'web' }, { ...web, ipv4: false })
+
+  await expect(made).rejects.toMatchObject({ code: 'ENGINE_REFUSED' })
 })
 
 test('events go on across a restart of the engine: none lost, none twice', async () => {
   const stop = new AbortController()
   const seen: string[] = []
   const queries: string[] = []
+  let opened = 0
   const first = await fakeEngine(socket, (_url, response) => {
     response.write(event('a', '1900000000000000001') + event('b', '1900000000000000002'))
     response.write(event('c', '1900000000000000002').slice(0, 20))
   })
   let second: AsyncDisposable | undefined
 
-  for await (const { id } of engine().events({ signal: stop.signal, filters: {} })) {
+  for await (const { id } of engine().events({
+    signal: stop.signal,
+    filters: {},
+    onOpen: () => (opened += 1),
+  })) {
     seen.push(id)
     if (id === 'b') {
       await first[Symbol.asyncDispose]()
@@ -84,15 +143,16 @@ test('events go on across a restart of the engine: none lost, none twice', async
   await second?.[Symbol.asyncDispose]()
 
   expect(seen).toEqual(['a', 'b', 'c', 'd'])
+  expect(opened).toBe(2)
   expect(queries).toEqual(['1900000000.000000002'])
 })
 
 test.each([
   ['1.41', '1.41'],
   ['1.9', '1.9'],
-  ['1.100', '1.47'],
-  ['2.0', '1.47'],
-  ['', '1.47'],
+  ['1.100', '1.51'],
+  ['2.0', '1.51'],
+  ['', '1.51'],
 ])('an engine of API %j is spoken to in %s', (version, spoken) => {
   expect(speakable(version)).toBe(spoken)
 })
@@ -112,6 +172,57 @@ const container = {
   },
 }
 
+const network = {
+  Id: 'n1',
+  Name: 'web',
+  Driver: 'weave',
+  Scope: 'local',
+  EnableIPv4: true,
+  EnableIPv6: false,
+  IPAM: {
+    Driver: 'weave',
+    Options: { 'subnet-size': '24' },
+    Config: [
+      {
+        Subnet: '10.32.0.0/24',
+        IPRange: '10.32.0.128/25',
+        Gateway: '10.32.0.1/24',
+        AuxiliaryAddresses: { printer: '10.32.0.9' },
+      },
+    ],
+  },
+  Internal: true,
+  Attachable: true,
+  Options: { 'weave.mtu': '1400' },
+  Labels: { env: 'test' },
+}
+const none = {
+  Id: 'n0',
+  Name: 'none',
+  Driver: 'null',
+  Scope: 'local',
+  IPAM: { Driver: 'null', Options: null, Config: [{ Subnet: '0.0.0.0/0' }] },
+  Options: null,
+}
+const web = {
+  ipamDriver: 'weave',
+  ipamOptions: { 'subnet-size': '24' },
+  ipam: [
+    {
+      subnet: '10.32.0.0/24',
+      ipRange: '10.32.0.128/25',
+      gateway: '10.32.0.1',
+      auxAddresses: { printer: '10.32.0.9' },
+    },
+  ],
+  options: { 'weave.mtu': '1400' },
+  labels: { env: 'test' },
+  internal: true,
+  attachable: true,
+  ipv4: true,
+  ipv6: false,
+}
+
 function engine(): ReturnType<typeof createEngine> {
   return createEngine({ dockerHost: `unix://${socket}`, timeoutMs: 1000 })
 }
@@ -123,12 +234,12 @@ function event(id: string, nanos: string): string {
 /** Answers pings as engine 20.10 does, and anything else as told. */
 async function fakeEngine(
   file: string,
-  handle: (url: string, response: ServerResponse) => void,
+  handle: (url: string, response: ServerResponse, request: IncomingMessage) => void,
 ): Promise<AsyncDisposable> {
   const server: Server = createServer((request, response) => {
     const url = request.url ?? ''
     if (url === '/_ping') response.setHeader('api-version', '1.41').end('OK')
-    else handle(url, response)
+    else handle(url, response, request)
   })
   await new Promise<void>((resolve) => server.listen(file, resolve))
   return {

@@ -11,8 +11,17 @@
 import type { z } from 'zod'
 import { createHttpClient } from '../http/client.ts'
 import type { Answer, HttpClient, Question } from '../http/client.ts'
-import { engineUnreachable } from '../model/faults.ts'
-import { containerList, engineInfo, networkDetails } from './engine-messages.ts'
+import type { NetworkSettings } from '../model/definition.ts'
+import type { Fault } from '../model/fault.ts'
+import { engineRefused, engineUnreachable } from '../model/faults.ts'
+import {
+  containerList,
+  createNetworkBody,
+  createdNetwork,
+  engineInfo,
+  networkList,
+  refusal,
+} from './engine-messages.ts'
 import type { EngineContainer, EngineInfo, EngineNetwork } from './engine-messages.ts'
 import { followEvents } from './events.ts'
 import type { EngineEvent } from './events.ts'
@@ -28,8 +37,19 @@ export interface Engine {
   readonly info: (call?: EngineCall) => Promise<EngineInfo>
   /** All containers, also those just being started, with their attachments. */
   readonly containers: (call?: EngineCall) => Promise<readonly EngineContainer[]>
-  /** By ID or name; undefined when there is no such network. */
-  readonly network: (id: string, call?: EngineCall) => Promise<EngineNetwork | undefined>
+  /** All of them, with all that they were made with. */
+  readonly networks: (call?: EngineCall) => Promise<readonly EngineNetwork[]>
+  /**
+   * The new network's ID. The engine calls the drivers before it answers, so this takes its time.
+   * @throws Fault ENGINE_REFUSED, too: also when there is one of this name.
+   */
+  readonly createNetwork: (
+    named: { readonly driver: string; readonly name: string },
+    settings: NetworkSettings,
+    call?: EngineCall,
+  ) => Promise<string>
+  /** One that is not there is no error. @throws Fault ENGINE_REFUSED, too: when it is in use. */
+  readonly removeNetwork: (id: string, call?: EngineCall) => Promise<void>
   /** What a swarm's managers share among themselves; on other engines all of it is a fault. */
   readonly swarm: SwarmApi
   /** From now on, across restarts of the engine, in order and once each, until the signal aborts. */
@@ -37,6 +57,8 @@ export interface Engine {
     readonly signal: AbortSignal
     /** Docker's own filters, such as `{ type: ['container'] }`. */
     readonly filters: Readonly<Record<string, readonly string[]>>
+    /** The engine answers, at first or again. */
+    readonly onOpen?: () => void
   }) => AsyncGenerator<EngineEvent>
 }
 
@@ -48,7 +70,11 @@ export interface EngineOptions {
 
 const usualSocket = '/var/run/docker.sock'
 /** The newest API whose answers we have seen. */
-const newestKnown = '1.47'
+const newestKnown = '1.51'
+/** The first whose networks may lack IPv4 (engine 28); older ones would make it with IPv4. */
+const apiWithoutIpv4 = '1.48'
+/** Drivers take part: Docker's own patience with one of their calls is 30 s, and there are several. */
+const changeMs = 60_000
 
 export function createEngine({
   dockerHost = process.env['DOCKER_HOST'],
@@ -61,19 +87,30 @@ export function createEngine({
     info: ({ signal } = {}) => get(line, { path: '/info', signal, schema: engineInfo }),
     containers: ({ signal } = {}) =>
       get(line, { path: '/containers/json?all=1', signal, schema: containerList }),
-    async network(id, { signal } = {}) {
-      const answer = await askEngine(line, {
-        method: 'GET',
-        path: `/networks/${encodeURIComponent(id)}`,
-        signal,
-      })
-      return answer.status === 404 ? undefined : read(line, { answer, schema: networkDetails })
+    networks: ({ signal } = {}) => get(line, { path: '/networks', signal, schema: networkList }),
+    async createNetwork(named, settings, { signal } = {}) {
+      const isTooOld = !settings.ipv4 && !(await knows(line, apiWithoutIpv4, signal))
+      if (isTooOld) throw engineRefused(`create network ${named.name}`, 'it cannot do without IPv4')
+      const body = createNetworkBody(named, settings)
+      const question = { method: 'POST', path: '/networks/create', body, signal } as const
+      const answer = await askEngine(line, { ...question, timeoutMs: changeMs })
+      if (answer.status !== 201) throw refused(`create network ${named.name}`, answer)
+      return read(line, { answer, schema: createdNetwork })
+    },
+    async removeNetwork(id, { signal } = {}) {
+      const path = `/networks/${encodeURIComponent(id)}`
+      const question = { method: 'DELETE', path, signal, timeoutMs: changeMs } as const
+      const answer = await askEngine(line, question)
+      if (answer.status !== 204 && answer.status !== 404) {
+        throw refused(`remove network ${id.slice(0, 12)}`, answer)
+      }
     },
     swarm: createSwarmApi((question) => askEngine(line, question), socket),
-    events: ({ signal, filters }) =>
+    events: ({ signal, filters, onOpen }) =>
       followEvents({
         signal,
         filters,
+        onOpen,
         open: async (path) => {
           const full = await versioned(line, path, signal)
           return http.stream({ method: 'GET', path: full, signal })
@@ -100,26 +137,33 @@ interface Get<T> {
 }
 
 async function get<T>(line: Line, { path, signal, schema }: Get<T>): Promise<T> {
-  return read(line, { answer: await askEngine(line, { method: 'GET', path, signal }), schema })
+  const answer = await askEngine(line, { method: 'GET', path, signal })
+  if (answer.status !== 200) {
+    throw engineUnreachable(line.socket, `HTTP status ${answer.status}: ${answer.text.trim()}`)
+  }
+  return read(line, { answer, schema })
 }
 
 function read<T>(
   { socket }: Line,
   { answer, schema }: { readonly answer: Answer; readonly schema: z.ZodType<T> },
 ): T {
-  if (answer.status !== 200) {
-    throw engineUnreachable(socket, `HTTP status ${answer.status}: ${answer.text.trim()}`)
-  }
   const result = schema.safeParse(parseJson(answer.text))
   if (result.success) return result.data
   const [issue] = result.error.issues
   throw engineUnreachable(socket, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
 }
 
+function refused(what: string, { text }: Answer): Fault {
+  const reason = refusal.safeParse(parseJson(text))
+  return engineRefused(what, reason.success ? reason.data : text.trim())
+}
+
 async function askEngine(line: Line, question: Question): Promise<Answer> {
-  const { path, signal } = question
+  const { signal } = question
   try {
-    return await line.http.ask({ ...question, path: await versioned(line, path, signal) })
+    const path = await versioned(line, question.path, signal)
+    return await line.http.ask({ ...question, path })
   } catch (error) {
     if (signal?.aborted === true) throw error
     const reason = error instanceof Error ? error.message : String(error)
@@ -128,24 +172,33 @@ async function askEngine(line: Line, question: Question): Promise<Answer> {
 }
 
 async function versioned(
-  { http }: Line,
+  line: Line,
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  const { headers } = await http.ask({ method: 'GET', path: '/_ping', signal })
-  const { 'api-version': version } = headers
-  return `/v${speakable(typeof version === 'string' ? version : newestKnown)}${path}`
+  return `/v${speakable(await versionOf(line, signal))}${path}`
 }
 
-/** The lower of the engine's version and ours, compared by number, not by letter. */
+async function knows(line: Line, api: string, signal: AbortSignal | undefined): Promise<boolean> {
+  return !isNewer(api, await versionOf(line, signal))
+}
+
+async function versionOf({ http }: Line, signal: AbortSignal | undefined): Promise<string> {
+  const { headers } = await http.ask({ method: 'GET', path: '/_ping', signal })
+  const { 'api-version': version } = headers
+  return typeof version === 'string' ? version : newestKnown
+}
+
+/** The lower of the engine's version and ours. */
 export function speakable(engine: string): string {
-  const [, major, minor] = /^(\d+)\.(\d+)$/.exec(engine) ?? []
-  if (major === undefined || minor === undefined) return newestKnown
-  const [ourMajor, ourMinor] = newestKnown.split('.').map(Number)
-  const newer =
-    Number(major) > Number(ourMajor) ||
-    (Number(major) === Number(ourMajor) && Number(minor) > Number(ourMinor))
-  return newer ? newestKnown : engine
+  return !/^\d+\.\d+$/.test(engine) || isNewer(engine, newestKnown) ? newestKnown : engine
+}
+
+/** Compared by number, not by letter. */
+function isNewer(one: string, other: string): boolean {
+  const [major = 0, minor = 0] = one.split('.').map(Number)
+  const [thanMajor = 0, thanMinor = 0] = other.split('.').map(Number)
+  return major > thanMajor || (major === thanMajor && minor > thanMinor)
 }
 
 function parseJson(text: string): unknown {

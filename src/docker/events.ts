@@ -22,6 +22,8 @@ export interface EngineEvent {
 export interface FollowOptions {
   readonly signal: AbortSignal
   readonly filters: Readonly<Record<string, readonly string[]>>
+  /** Told at each time that the engine answers after it did not. */
+  readonly onOpen?: (() => void) | undefined
   readonly open: (path: string) => Promise<AnswerStream>
 }
 
@@ -63,9 +65,13 @@ export async function* followEvents(options: FollowOptions): AsyncGenerator<Engi
   }
 }
 
-async function* readLines({ filters, open }: FollowOptions, since: string): AsyncGenerator<string> {
+async function* readLines(
+  { filters, open, onOpen }: FollowOptions,
+  since: string,
+): AsyncGenerator<string> {
   const query = new URLSearchParams({ since, filters: JSON.stringify(filters) })
   const { status, chunks } = await open(`/events?${query.toString()}`)
+  if (status === 200) onOpen?.()
   const decoder = new TextDecoder()
   let rest = ''
   for await (const chunk of chunks) {

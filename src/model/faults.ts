@@ -181,6 +181,16 @@ export const engineUnreachable = defineFault(
   }),
 )
 
+export const engineRefused = defineFault(
+  'ENGINE_REFUSED',
+  UNAVAILABLE,
+  (what: string, reason: string) => ({
+    summary: `the Docker engine did not ${what}: ${reason}`,
+    remedy:
+      'It is tried again. See "docker network ls" and "weave status networks" on this host, and the log of dockerd.',
+  }),
+)
+
 export const localIpam = defineFault(
   'LOCAL_IPAM',
   USAGE,
