@@ -19,6 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   disk: ['model', 'outside'],
   settings: ['model', 'outside'],
   store: ['model', 'outside'],
+  ipam: ['model', 'reconcile', 'store'],
   docker: ['model', 'http', 'outside'],
   control: ['model', 'http', 'outside'],
   targets: [
@@ -82,6 +83,7 @@ function everything(): readonly string[] {
     'disk',
     'settings',
     'store',
+    'ipam',
     'docker',
     'control',
     'targets',

@@ -19,6 +19,7 @@ import { openRouter, statusIfRunning } from './running.ts'
 import {
   viewConnections,
   viewEndpoints,
+  viewIpam,
   viewNetworks,
   viewPeers,
   viewStore,
@@ -26,7 +27,7 @@ import {
 } from './views.ts'
 import type { PluginStatus } from './views.ts'
 
-const views = ['summary', 'peers', 'connections', 'networks', 'endpoints', 'store'] as const
+const views = ['summary', 'peers', 'connections', 'networks', 'endpoints', 'ipam', 'store'] as const
 type View = (typeof views)[number]
 const formats = ['text', 'json'] as const
 
@@ -92,6 +93,8 @@ async function show(
       return { text: viewNetworks(found), json: found.networks }
     case 'endpoints':
       return { text: viewEndpoints(found), json: found.endpoints }
+    case 'ipam':
+      return { text: viewIpam(found), json: found.pools }
     case 'store':
       return { text: viewStore(found), json: { ...found.store, cluster: found.cluster.id } }
   }

@@ -123,6 +123,7 @@ function sample(changes: Partial<Status> = {}): Status {
         phase: 'joined',
       },
     ],
+    pools: [],
     targets: [{ name: 'links', state: 'settled', passes: 3, drift: 0 }],
     warnings: [],
   }

@@ -115,6 +115,28 @@ export function viewEndpoints({ endpoints }: Status): string {
   return formatTable(headings, rows) ?? 'no endpoints: "docker run --net=NETWORK …"'
 }
 
+/** A line for each pool, and below it one for each host that has a part of it. */
+export function viewIpam({ pools }: Status): string {
+  const rows = pools.flatMap(({ id, subnet, range, size, free, hosts }) => [
+    [
+      subnet === range ? subnet : `${subnet} (${range})`,
+      id.startsWith('global') ? 'global' : 'local',
+      `${hosts.reduce((sum, { used }) => sum + used, 0)}`,
+      size,
+      free,
+    ],
+    ...hosts.map(({ nickname, used, addresses }) => [
+      `  ${nickname}`,
+      '',
+      `${used}`,
+      addresses,
+      '',
+    ]),
+  ])
+  const headings = ['pool', 'space', 'used', 'addresses', 'unclaimed']
+  return formatTable(headings, rows) ?? 'no pools: "docker network create --ipam-driver=weave …"'
+}
+
 export function viewStore(status: Status): string {
   const { store, cluster } = status
   return align([

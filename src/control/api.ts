@@ -7,14 +7,20 @@
  * Every call is safe to repeat. Faults are thrown, with the router's own code and remedy.
  */
 
+import type { IpAddress } from '../model/address.ts'
 import type { EndpointId, NetworkId } from '../model/cluster.ts'
+import type { PoolId } from '../model/pool.ts'
 import type {
+  AddressReply,
+  AddressSpec,
   EndpointReply,
   EndpointSpec,
   JoinReply,
   JoinSpec,
   NetworkReply,
   NetworkSpec,
+  PoolReply,
+  PoolSpec,
   ResetReply,
   Status,
 } from './messages.ts'
@@ -47,6 +53,16 @@ export interface RouterApi {
   readonly leaveEndpoint: (id: EndpointId, options: CallOptions) => Promise<void>
   /** An unknown ID is no error. */
   readonly deleteEndpoint: (id: EndpointId, options: CallOptions) => Promise<void>
+  readonly holdPool: (spec: PoolSpec, options: CallOptions) => Promise<PoolReply>
+  /** An unknown ID is no error. */
+  readonly releasePool: (id: PoolId, options: CallOptions) => Promise<void>
+  readonly grantAddress: (
+    pool: PoolId,
+    spec: AddressSpec,
+    options: CallOptions,
+  ) => Promise<AddressReply>
+  /** What is unknown is no error. */
+  readonly releaseAddress: (pool: PoolId, address: IpAddress, options: CallOptions) => Promise<void>
   /** Resolves once the router has begun to end; it must still deliver this reply. */
   readonly stop: (options: CallOptions) => Promise<void>
   /** Resolves when everything of ours is removed; then the router ends as for `stop`. */

@@ -13,7 +13,16 @@ import { badReply, deadlinePassed, notRoot, routerNotRunning } from '../model/fa
 import type { RouterApi } from './api.ts'
 import { describeProblems } from './check.ts'
 import { parseFault, parseJson } from './errors.ts'
-import { empty, endpointReply, joinReply, networkReply, resetReply, status } from './messages.ts'
+import {
+  addressReply,
+  empty,
+  endpointReply,
+  joinReply,
+  networkReply,
+  poolReply,
+  resetReply,
+  status,
+} from './messages.ts'
 
 export interface RouterClient extends RouterApi {
   readonly [Symbol.dispose]: () => void
@@ -58,6 +67,7 @@ export function createRouterClient(options: RouterClientOptions): RouterClient {
     async deleteEndpoint(id, { signal }) {
       await ask({ method: 'DELETE', path: endpointPath(id), signal }, empty)
     },
+    ...poolCalls(ask),
     async stop({ signal }) {
       await ask({ method: 'POST', path: '/v1/stop', signal }, empty)
     },
@@ -65,6 +75,26 @@ export function createRouterClient(options: RouterClientOptions): RouterClient {
       ask({ method: 'POST', path: '/v1/reset', signal, timeoutMs: resetTimeoutMs }, resetReply),
     [Symbol.dispose]() {
       http[Symbol.dispose]()
+    },
+  }
+}
+
+type Ask = <T>(question: Question, schema: z.ZodType<T>) => Promise<T>
+
+function poolCalls(
+  ask: Ask,
+): Pick<RouterApi, 'holdPool' | 'releasePool' | 'grantAddress' | 'releaseAddress'> {
+  return {
+    holdPool: (body, { signal }) =>
+      ask({ method: 'POST', path: '/v1/pools', body, signal }, poolReply),
+    async releasePool(id, { signal }) {
+      await ask({ method: 'POST', path: `/v1/pools/${id}/release`, signal }, empty)
+    },
+    grantAddress: (pool, body, { signal }) =>
+      ask({ method: 'POST', path: `/v1/pools/${pool}/addresses`, body, signal }, addressReply),
+    async releaseAddress(pool, address, { signal }) {
+      const path = `/v1/pools/${pool}/addresses/${encodeURIComponent(address)}`
+      await ask({ method: 'DELETE', path, signal }, empty)
     },
   }
 }

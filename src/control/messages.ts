@@ -11,12 +11,18 @@
  *   POST   /v1/endpoints/:id/join  JoinSpec → JoinReply
  *   POST   /v1/endpoints/:id/leave          → {}
  *   DELETE /v1/endpoints/:id                → {}               unknown ID is no error
+ *   POST   /v1/pools          PoolSpec      → PoolReply        holds a pool of addresses once more
+ *   POST   /v1/pools/:id/release            → {}               unknown ID is no error
+ *   POST   /v1/pools/:id/addresses  AddressSpec → AddressReply
+ *   DELETE /v1/pools/:id/addresses/:address → {}               unknown is no error
  *   POST   /v1/stop                         → {}               the router ends; traffic goes on
  *   POST   /v1/reset                        → ResetReply       removes our links, rules, records, then ends
  *
  * and on the TCP control port, for other routers:
  *
  *   GET    /v1/cluster                      → ClusterReply
+ *   POST   /v1/ipam/help      HelpSpec      → HelpReply        a block or an address, for a host that has run out
+ *   POST   /v1/ipam/holds     HoldsSpec     → HoldsReply       which of these do you still have?
  */
 
 import { z } from 'zod'
@@ -24,6 +30,8 @@ import { isIpAddress, isIpv4, isUnicastMac } from '../model/address.ts'
 import type { IpAddress, Mac } from '../model/address.ts'
 import { isEndpointId, isHostId, isNetworkId, isVni } from '../model/cluster.ts'
 import type { EndpointId, HostId, NetworkId, Vni } from '../model/cluster.ts'
+import { isPoolId } from '../model/pool.ts'
+import type { PoolId } from '../model/pool.ts'
 import { parsePrefix } from '../model/prefix.ts'
 
 const ipAddress = z.custom<IpAddress>(isIpAddress, 'not an IP address')
@@ -33,6 +41,7 @@ const networkId = z.custom<NetworkId>(isNetworkId, 'not a network ID')
 const endpointId = z.custom<EndpointId>(isEndpointId, 'not an endpoint ID')
 const vni = z.custom<Vni>(isVni, 'not a VNI')
 const cidr = z.string().refine((text) => parsePrefix(text) !== undefined, 'not ADDRESS/LENGTH')
+const poolId = z.custom<PoolId>(isPoolId, 'not a pool ID')
 const port = z.number().int().min(1).max(65_535)
 /** 576 is IPv4's least (RFC 791), 65535 the kernel's most. */
 const mtuBytes = z.number().int().min(576).max(65_535)
@@ -76,6 +85,53 @@ export const joinReply = z.strictObject({
   /** Subnets that the container reaches through this interface besides its own. */
   connectedRoutes: z.array(cidr),
 })
+
+export const poolSpec = z.strictObject({
+  /** `global`: this host asks for all of them. */
+  space: z.enum(['local', 'global']),
+  family: z.union([z.literal(4), z.literal(6)]),
+  /** One is chosen when there is none. */
+  subnet: cidr.optional(),
+  /** The part of the subnet from which addresses are chosen. */
+  range: cidr.optional(),
+  /** Prefix length of a subnet that is chosen. */
+  length: z.number().int().min(1).max(128).optional(),
+})
+
+export const poolReply = z.strictObject({ id: poolId, subnet: cidr })
+
+export const addressSpec = z.strictObject({
+  /** One is chosen when there is none. */
+  address: ipAddress.optional(),
+  /** `reserved`: a gateway or the like, the same on every host and for no container. */
+  use: z.enum(['container', 'reserved']),
+})
+
+/** With the length of its subnet. */
+export const addressReply = z.strictObject({ address: cidr })
+
+export const helpSpec = z.strictObject({
+  pool: poolId,
+  borrower: hostId,
+  want: z.enum(['block', 'address', 'reserve']),
+  address: ipAddress.optional(),
+})
+
+export const helpReply = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('block'), block: z.string() }),
+  z.strictObject({ kind: z.literal('address'), address: ipAddress }),
+  z.strictObject({ kind: z.literal('reserved') }),
+  z.strictObject({ kind: z.literal('none'), reason: z.string() }),
+])
+
+export const holdsSpec = z.strictObject({
+  pool: poolId,
+  addresses: z.array(ipAddress).max(65_536),
+  /** Who asks. */
+  lender: hostId,
+})
+
+export const holdsReply = z.strictObject({ held: z.array(ipAddress), busy: z.boolean() })
 
 export const resetReply = z.strictObject({
   /** What was removed, by kind: links, rules, records, files. */
@@ -124,6 +180,29 @@ const endpointStatus = z.strictObject({
   link: z.string().optional(),
 })
 
+/** A pool of addresses as this host sees it. */
+const poolStatus = z.strictObject({
+  id: poolId,
+  subnet: cidr,
+  range: cidr,
+  /** How many addresses containers can have; a text, since IPv6 has more than a number can say. */
+  size: z.string(),
+  reserved: z.array(ipAddress),
+  hosts: z.array(
+    z.strictObject({
+      host: hostId,
+      nickname: z.string(),
+      /** Blocks that it hands out addresses of, and how many addresses those have. */
+      blocks: z.number().int(),
+      addresses: z.string(),
+      /** Addresses of its containers. */
+      used: z.number().int(),
+    }),
+  ),
+  /** Addresses that no host has a block of. */
+  free: z.string(),
+})
+
 /** How a reconciled target fares. */
 const targetStatus = z.strictObject({
   name: z.string(),
@@ -163,6 +242,7 @@ export const status = z.strictObject({
   peers: z.array(peer),
   networks: z.array(networkStatus),
   endpoints: z.array(endpointStatus),
+  pools: z.array(poolStatus),
   targets: z.array(targetStatus),
   /** Files and records that were set aside, and other things an operator should know. */
   warnings: z.array(z.string()),
@@ -195,6 +275,14 @@ export type EndpointSpec = z.infer<typeof endpointSpec>
 export type EndpointReply = z.infer<typeof endpointReply>
 export type JoinSpec = z.infer<typeof joinSpec>
 export type JoinReply = z.infer<typeof joinReply>
+export type PoolSpec = z.infer<typeof poolSpec>
+export type PoolReply = z.infer<typeof poolReply>
+export type AddressSpec = z.infer<typeof addressSpec>
+export type AddressReply = z.infer<typeof addressReply>
+export type HelpSpec = z.infer<typeof helpSpec>
+export type HelpReply = z.infer<typeof helpReply>
+export type HoldsSpec = z.infer<typeof holdsSpec>
+export type HoldsReply = z.infer<typeof holdsReply>
 export type ResetReply = z.infer<typeof resetReply>
 export type Status = z.infer<typeof status>
 export type ClusterReply = z.infer<typeof clusterReply>

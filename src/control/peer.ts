@@ -1,8 +1,9 @@
 /**
  * What routers say to each other on the TCP control port: which cluster is this, where is its store?
  *
- * Anybody can connect to the port, and anybody may be at the address that somebody typed. One
- * question is answered, it changes nothing, and every reply is checked.
+ * Anybody can connect to the port, and anybody may be at the address that somebody typed. So every
+ * question and every reply is checked. What hosts of one cluster ask each other besides is in
+ * `peer-ipam.ts`.
  */
 
 import { ConnectionError, createHttpClient } from '../http/client.ts'
@@ -15,12 +16,16 @@ import { describeProblems } from './check.ts'
 import { parseFault, parseJson, renderFault } from './errors.ts'
 import { clusterReply } from './messages.ts'
 import type { ClusterReply } from './messages.ts'
+import { ipamRoutes } from './peer-ipam.ts'
+import type { IpamAnswers } from './peer-ipam.ts'
 
 export interface PeerServerOptions {
   readonly host: string
   readonly port: number
   /** May throw a fault while the router does not know yet; the peer is told which. */
   readonly describe: () => ClusterReply
+  /** Answers of this host for others that run out of addresses. */
+  readonly ipam?: IpamAnswers
   readonly report?: (exchange: Exchange) => void
 }
 
@@ -41,8 +46,8 @@ export type PeerAnswer =
   | { readonly kind: 'not-weave'; readonly reason: string }
 
 const peerDeadlineMs = 3000
-/** A question has no body, an answer a few hundred bytes. */
-const maxQuestionBytes = 4096
+/** Questions about addresses may name thousands of them; an answer has a few hundred bytes. */
+const maxQuestionBytes = 1 << 22
 const maxAnswerBytes = 1 << 16
 
 /** @throws Fault PORT_IN_USE */
@@ -50,11 +55,15 @@ export function servePeers({
   host,
   port,
   describe,
+  ipam,
   report,
 }: PeerServerOptions): Promise<HttpServer> {
   return serveHttp({
     address: { kind: 'tcp', host, port },
-    routes: [{ method: 'GET', path: '/v1/cluster', handle: async () => describe() }],
+    routes: [
+      { method: 'GET', path: '/v1/cluster', handle: async () => describe() },
+      ...(ipam === undefined ? [] : ipamRoutes(ipam)),
+    ],
     renderError: renderFault,
     bodyBytes: maxQuestionBytes,
     bodyMs: peerDeadlineMs,

@@ -8,13 +8,17 @@
 import type { Call, Route } from '../http/routes.ts'
 import { serveHttp } from '../http/server.ts'
 import type { Exchange, HttpServer } from '../http/server.ts'
+import { parseIp } from '../model/address.ts'
+import type { IpAddress } from '../model/address.ts'
 import { isEndpointId, isNetworkId } from '../model/cluster.ts'
 import type { EndpointId, NetworkId } from '../model/cluster.ts'
-import { badRequest } from '../model/faults.ts'
+import { badRequest, poolUnknown } from '../model/faults.ts'
+import { isPoolId } from '../model/pool.ts'
+import type { PoolId } from '../model/pool.ts'
 import type { RouterApi } from './api.ts'
 import { check } from './check.ts'
 import { renderFault } from './errors.ts'
-import { empty, endpointSpec, joinSpec, networkSpec } from './messages.ts'
+import { addressSpec, empty, endpointSpec, joinSpec, networkSpec, poolSpec } from './messages.ts'
 
 export interface ControlOptions {
   /** Path of the unix socket; its directory is made if missing. */
@@ -39,7 +43,12 @@ export function serveControl({
 }: ControlOptions): Promise<HttpServer> {
   return serveHttp({
     address: { kind: 'unix', path: socket },
-    routes: [...networkRoutes(router), ...endpointRoutes(router), ...processRoutes(router)],
+    routes: [
+      ...networkRoutes(router),
+      ...endpointRoutes(router),
+      ...poolRoutes(router),
+      ...processRoutes(router),
+    ],
     renderError: renderFault,
     handlerMs: deadlineMs,
     ...(report === undefined ? {} : { report }),
@@ -89,6 +98,33 @@ function endpointRoutes(router: RouterApi): Route[] {
   ]
 }
 
+function poolRoutes(router: RouterApi): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/v1/pools',
+      handle: async ({ body, signal }) => router.holdPool(check(poolSpec, body), { signal }),
+    },
+    {
+      method: 'POST',
+      path: '/v1/pools/:id/release',
+      handle: async ({ params, signal }) => router.releasePool(poolIdOf(params), { signal }),
+    },
+    {
+      method: 'POST',
+      path: '/v1/pools/:id/addresses',
+      handle: async ({ params, body, signal }) =>
+        router.grantAddress(poolIdOf(params), check(addressSpec, body), { signal }),
+    },
+    {
+      method: 'DELETE',
+      path: '/v1/pools/:id/addresses/:address',
+      handle: async ({ params, signal }) =>
+        router.releaseAddress(poolIdOf(params), addressOf(params), { signal }),
+    },
+  ]
+}
+
 function processRoutes(router: RouterApi): Route[] {
   return [
     {
@@ -124,4 +160,15 @@ function networkIdOf({ id }: Call['params']): NetworkId {
 function endpointIdOf({ id }: Call['params']): EndpointId {
   if (!isEndpointId(id)) throw badRequest(`not an endpoint ID: ${JSON.stringify(id)}`)
   return id
+}
+
+function poolIdOf({ id }: Call['params']): PoolId {
+  if (!isPoolId(id)) throw poolUnknown(id ?? '')
+  return id
+}
+
+function addressOf({ address = '' }: Call['params']): IpAddress {
+  const ip = parseIp(address)
+  if (ip === undefined) throw badRequest(`not an IP address: ${JSON.stringify(address)}`)
+  return ip
 }

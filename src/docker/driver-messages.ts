@@ -11,7 +11,7 @@ import type { IpAddress, Mac } from '../model/address.ts'
 import { isEndpointId, isNetworkId } from '../model/cluster.ts'
 import type { EndpointId, NetworkId } from '../model/cluster.ts'
 import { formatPrefix, parsePrefix } from '../model/prefix.ts'
-import { goList, goMap, goObject, goText } from './go-json.ts'
+import { goFlag, goList, goMap, goObject, goText } from './go-json.ts'
 
 const networkId = z.custom<NetworkId>(isNetworkId, 'not a network ID')
 const endpointId = z.custom<EndpointId>(isEndpointId, 'not an endpoint ID')
@@ -22,6 +22,15 @@ const prefixOrEmpty = goText.transform((text, context) => {
   if (prefix !== undefined) return formatPrefix(prefix)
   if (text !== '') context.addIssue({ code: 'custom', message: 'not ADDRESS/LENGTH' })
   return ''
+})
+
+/** Undefined when empty. A prefix length, which some engines add, says nothing. */
+const addressOrEmpty = goText.transform((text, context): IpAddress | undefined => {
+  const address = parseIp(text.replace(/\/\d+$/, ''))
+  if (address === undefined && text !== '') {
+    context.addIssue({ code: 'custom', message: 'not an IP address' })
+  }
+  return address
 })
 
 const macOrEmpty = goText.transform((text, context): Mac | undefined => {
@@ -89,6 +98,29 @@ export const discoveryRequest = goObject({
   return { node: { address, isSelf: data?.Self === true } }
 })
 
+export const requestPoolRequest = goObject({
+  AddressSpace: goText,
+  /** Empty: one is to be chosen. */
+  Pool: prefixOrEmpty,
+  /** `--ip-range` */
+  SubPool: prefixOrEmpty,
+  /** `--ipam-opt` */
+  Options: goMap,
+  V6: goFlag,
+})
+
+export const poolRequest = goObject({ PoolID: goText })
+
+export const requestAddressRequest = goObject({
+  PoolID: goText,
+  Address: addressOrEmpty,
+  Options: goMap,
+})
+
+export const releaseAddressRequest = goObject({ PoolID: goText, Address: addressOrEmpty })
+
+export type RequestPoolRequest = z.infer<typeof requestPoolRequest>
+export type RequestAddressRequest = z.infer<typeof requestAddressRequest>
 export type IpamData = z.infer<typeof ipamData>
 export type CreateNetworkRequest = z.infer<typeof createNetworkRequest>
 export type CreateEndpointRequest = z.infer<typeof createEndpointRequest>

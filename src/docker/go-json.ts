@@ -16,6 +16,11 @@ export const goText = z
   .nullish()
   .transform((text) => text ?? '')
 
+export const goFlag = z
+  .boolean()
+  .nullish()
+  .transform((flag) => flag ?? false)
+
 /** A Go struct. */
 export function goObject<Shape extends z.ZodRawShape>(
   shape: Shape,

@@ -1,5 +1,6 @@
 /**
- * Speaks Docker's network driver protocol on a unix socket, and hands checked requests to a driver.
+ * Speaks Docker's driver protocols on a unix socket, and hands checked requests to the drivers: the
+ * network driver's here, the address driver's in `ipam-driver.ts`.
  *
  *   dockerd ──POST /NetworkDriver.CreateEndpoint──▶ here ──createEndpoint(request)──▶ NetworkDriver
  *
@@ -14,7 +15,6 @@
  *   - The handshake is asked once per life of dockerd: its answers wait for nothing.
  */
 
-import type { z } from 'zod'
 import { RequestError } from '../http/request-error.ts'
 import type { Route } from '../http/routes.ts'
 import { serveHttp } from '../http/server.ts'
@@ -39,6 +39,9 @@ import type {
   EndpointRequest,
   JoinRequest,
 } from './driver-messages.ts'
+import { answer, call } from './driver-route.ts'
+import { ipamCalls } from './ipam-driver.ts'
+import type { IpamDriver } from './ipam-driver.ts'
 
 export type Scope = 'global' | 'local'
 
@@ -76,6 +79,7 @@ export interface DriverServerOptions {
   readonly socket: string
   readonly scope: Scope
   readonly driver: NetworkDriver
+  readonly ipam: IpamDriver
   readonly report?: (exchange: Exchange) => void
   readonly handlerMs?: number
 }
@@ -89,6 +93,7 @@ export function serveDriver({
   socket,
   scope,
   driver,
+  ipam,
   report,
   handlerMs = 15_000,
 }: DriverServerOptions): Promise<HttpServer> {
@@ -100,6 +105,7 @@ export function serveDriver({
       ...endpointCalls(driver),
       ...discoveryCalls(driver),
       ...idleCalls(),
+      ...ipamCalls(ipam),
     ],
     renderError,
     contentType,
@@ -110,38 +116,42 @@ export function serveDriver({
 
 function handshake(scope: Scope): Route[] {
   return [
-    answer('/Plugin.Activate', { Implements: ['NetworkDriver'] }),
+    answer('/Plugin.Activate', { Implements: ['NetworkDriver', 'IpamDriver'] }),
     answer('/NetworkDriver.GetCapabilities', { Scope: scope, ConnectivityScope: 'global' }),
   ]
 }
 
 function networkCalls(driver: NetworkDriver): Route[] {
   return [
-    call('CreateNetwork', createNetworkRequest, (request, { signal }) =>
+    call('NetworkDriver.CreateNetwork', createNetworkRequest, (request, { signal }) =>
       driver.createNetwork(request, { signal }),
     ),
-    call('DeleteNetwork', networkRequest, ({ NetworkID }, { signal }) =>
+    call('NetworkDriver.DeleteNetwork', networkRequest, ({ NetworkID }, { signal }) =>
       driver.deleteNetwork(NetworkID, { signal }),
     ),
-    call('FreeNetwork', networkRequest, ({ NetworkID }, { signal }) =>
+    call('NetworkDriver.FreeNetwork', networkRequest, ({ NetworkID }, { signal }) =>
       driver.freeNetwork(NetworkID, { signal }),
     ),
     // Swarm managers keep only the options that come back.
-    call('AllocateNetwork', allocateNetworkRequest, async ({ Options }) => ({ Options })),
+    call('NetworkDriver.AllocateNetwork', allocateNetworkRequest, async ({ Options }) => ({
+      Options,
+    })),
   ]
 }
 
 function endpointCalls(driver: NetworkDriver): Route[] {
   return [
-    call('CreateEndpoint', createEndpointRequest, async (request, { signal }) => {
+    call('NetworkDriver.CreateEndpoint', createEndpointRequest, async (request, { signal }) => {
       const mac = await driver.createEndpoint(request, { signal })
       return request.Interface?.MacAddress === undefined ? { Interface: { MacAddress: mac } } : {}
     }),
-    call('Join', joinRequest, async (request, { signal }) =>
+    call('NetworkDriver.Join', joinRequest, async (request, { signal }) =>
       joinReply(await driver.join(request, { signal })),
     ),
-    call('Leave', endpointRequest, (request, { signal }) => driver.leave(request, { signal })),
-    call('DeleteEndpoint', endpointRequest, (request, { signal }) =>
+    call('NetworkDriver.Leave', endpointRequest, (request, { signal }) =>
+      driver.leave(request, { signal }),
+    ),
+    call('NetworkDriver.DeleteEndpoint', endpointRequest, (request, { signal }) =>
       driver.deleteEndpoint(request, { signal }),
     ),
   ]
@@ -150,7 +160,7 @@ function endpointCalls(driver: NetworkDriver): Route[] {
 /** Docker also tells of keys for its own overlay, and of nodes that leave: neither is of use here. */
 function discoveryCalls(driver: NetworkDriver): Route[] {
   return [
-    call('DiscoverNew', discoveryRequest, async ({ node }) => {
+    call('NetworkDriver.DiscoverNew', discoveryRequest, async ({ node }) => {
       if (node !== undefined) driver.discover(node)
     }),
     answer('/NetworkDriver.DiscoverDelete', {}),
@@ -176,33 +186,6 @@ function joinReply({ link, containerPrefix, connectedRoutes }: Attachment): unkn
       RouteType: connectedRoute,
     })),
   }
-}
-
-function answer(path: string, reply: unknown): Route {
-  return { method: 'POST', path, handle: async () => reply }
-}
-
-function call<Schema extends z.ZodType>(
-  method: string,
-  schema: Schema,
-  handle: (request: z.infer<Schema>, call: DriverCall) => Promise<unknown>,
-): Route {
-  return {
-    method: 'POST',
-    path: `/NetworkDriver.${method}`,
-    handle: async ({ body, signal }) => handle(read(schema, body), { signal }),
-  }
-}
-
-function read<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
-  if (body === undefined) {
-    throw badRequest('the body is empty, as when Docker repeats a call after a broken connection')
-  }
-  const result = schema.safeParse(body)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  const field = issue?.path.join('.') ?? ''
-  throw badRequest(`${field === '' ? 'the body' : field}: ${issue?.message ?? 'wrong'}`)
 }
 
 function renderError(error: unknown): Reply {

@@ -76,6 +76,23 @@ export function ipFromBytes(bytes: Uint8Array): IpAddress | undefined {
   return parseIp(foldGroups(groups))
 }
 
+/** The address as one number, for counting: 32 or 128 bits wide. */
+export function ipNumber(ip: IpAddress): bigint {
+  return ipBytes(ip).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
+}
+
+/** Inverse of `ipNumber` for a family; undefined when the number does not fit into it. */
+export function ipFromNumber(value: bigint, bits: 32 | 128): IpAddress | undefined {
+  if (value < 0n || value >> BigInt(bits) !== 0n) return undefined
+  const bytes = new Uint8Array(bits / 8)
+  let rest = value
+  for (let index = bytes.length - 1; index >= 0; index -= 1) {
+    bytes[index] = Number(rest & 0xffn)
+    rest >>= 8n
+  }
+  return ipFromBytes(bytes)
+}
+
 /** 6 bytes in transmission order. */
 export function macBytes(mac: Mac): Uint8Array {
   return Uint8Array.from(mac.split(':'), (pair) => Number.parseInt(pair, 16))

@@ -35,6 +35,8 @@ export interface Host {
   /** Random per router start; tells a restarted router from a cloned machine. */
   readonly instance: string
   readonly version: string
+  /** Subnets that this host has routes to: a network with one of them would cut it off. */
+  readonly routes?: readonly string[] | undefined
 }
 
 export interface Network {
@@ -91,7 +93,8 @@ export function isHost(value: unknown): value is Host {
     isPort(value['controlPort']) &&
     isPort(value['dataPort']) &&
     isText(value['instance']) &&
-    isText(value['version'])
+    isText(value['version']) &&
+    (value['routes'] === undefined || isListOf(value['routes'], isText))
   )
 }
 

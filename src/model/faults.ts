@@ -471,3 +471,65 @@ export const filterFailed = defineFault(
       'Install the packages nftables and iptables, and see that the kernel has nf_tables. Until then containers are less isolated from the hosts, or their traffic is dropped by FORWARD.',
   }),
 )
+
+// ── Addresses ───────────────────────────────────────────────────────────────────────────────────
+
+export const poolOverlaps = defineFault(
+  'POOL_OVERLAPS',
+  CONFIG,
+  (wanted: string, other: string) => ({
+    summary: `${wanted} overlaps with ${other}, which another network of the cluster uses`,
+    remedy:
+      'Give another --subnet, or leave it out to have a free one chosen; "weave status ipam" lists them.',
+  }),
+)
+
+export const poolsExhausted = defineFault(
+  'POOLS_EXHAUSTED',
+  UNAVAILABLE,
+  (range: string, length: number) => ({
+    summary: `no subnet /${length} is free in ${range} that is on no network and no route of any host`,
+    remedy: 'Give one with --subnet, or another range with "weave launch --ipalloc-range=".',
+  }),
+)
+
+export const poolUnknown = defineFault('POOL_UNKNOWN', DATA, (id: string) => ({
+  summary: `${JSON.stringify(id)} is no pool of addresses`,
+  remedy: 'The network was made with another IPAM driver or another version: make it anew.',
+}))
+
+export const poolFull = defineFault(
+  'POOL_FULL',
+  UNAVAILABLE,
+  (pool: string, size: string, usage: string) => ({
+    summary: `no address is left in ${pool}: of ${size}, ${usage}`,
+    remedy: 'Remove containers, or make a network with a larger --subnet.',
+  }),
+)
+
+export const poolCutOff = defineFault(
+  'POOL_CUT_OFF',
+  TEMPORARY,
+  (pool: string, reason: string) => ({
+    summary: `this host has no address of ${pool} left, and cannot get more now: ${reason}`,
+    remedy: 'See "weave status store"; containers start again when the store answers.',
+  }),
+)
+
+export const addressInUse = defineFault(
+  'ADDRESS_IN_USE',
+  DATA,
+  (address: string, pool: string, problem: string) => ({
+    summary: `${address} of ${pool} is not free: ${problem}`,
+    remedy: 'Choose another address, or leave --ip out to have one chosen.',
+  }),
+)
+
+export const addressOutside = defineFault(
+  'ADDRESS_OUTSIDE',
+  DATA,
+  (address: string, pool: string) => ({
+    summary: `${address} is not an address for containers in ${pool}`,
+    remedy: 'Choose one inside, and neither its first nor (IPv4) its last one.',
+  }),
+)

@@ -42,7 +42,12 @@ export function contains(prefix: Prefix, address: IpAddress): boolean {
   return inside.address === networkOf(prefix).address
 }
 
-function addressBits(address: IpAddress): number {
+/** Whether two subnets have an address in common. */
+export function overlaps(a: Prefix, b: Prefix): boolean {
+  return a.length <= b.length ? contains(a, b.address) : contains(b, a.address)
+}
+
+export function addressBits(address: IpAddress): 32 | 128 {
   return isIpv4(address) ? 32 : 128
 }
 

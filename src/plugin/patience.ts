@@ -30,6 +30,12 @@ export function withPatience(router: RouterApi, options: PatienceOptions): Route
     joinEndpoint: (id, spec, call) => patiently(() => router.joinEndpoint(id, spec, call), call),
     leaveEndpoint: (id, call) => patiently(() => router.leaveEndpoint(id, call), call),
     deleteEndpoint: (id, call) => patiently(() => router.deleteEndpoint(id, call), call),
+    holdPool: (spec, call) => patiently(() => router.holdPool(spec, call), call),
+    releasePool: (id, call) => patiently(() => router.releasePool(id, call), call),
+    grantAddress: (pool, spec, call) =>
+      patiently(() => router.grantAddress(pool, spec, call), call),
+    releaseAddress: (pool, address, call) =>
+      patiently(() => router.releaseAddress(pool, address, call), call),
   }
 }
 

@@ -20,6 +20,7 @@ import type { Environment, Paths } from '../settings/paths.ts'
 import { driverOf } from '../settings/plugin.ts'
 import type { PluginSettings } from '../settings/plugin.ts'
 import { buryNetworks, createDriver } from './driver.ts'
+import { withAddresses } from './ipam.ts'
 import { logExchange } from './log.ts'
 import type { Logger } from './log.ts'
 import { openMemory } from './memory.ts'
@@ -70,7 +71,7 @@ export async function startPlugin(
   const scope = await settleScope(settings, { engine, memory, log })
   const client = createRouterClient({ socket: paths.routerSocket })
   const router = withPatience(client, { patienceMs, whyAway })
-  const driver = createDriver({
+  const network = createDriver({
     router,
     memory,
     scope,
@@ -84,7 +85,7 @@ export async function startPlugin(
   const server = await serveDriver({
     socket: settings.socket,
     scope,
-    driver,
+    ...withAddresses(network, router),
     handlerMs,
     report: (exchange) => {
       logExchange(log, exchange)

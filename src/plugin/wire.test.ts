@@ -49,7 +49,9 @@ describe('the handshake', () => {
     await using lab = await createPluginLab()
     await lab.startPlugin('global')
 
-    expect(await lab.dockerd.call('Plugin.Activate')).toEqual({ Implements: ['NetworkDriver'] })
+    expect(await lab.dockerd.call('Plugin.Activate')).toEqual({
+      Implements: ['NetworkDriver', 'IpamDriver'],
+    })
     expect(await lab.dockerd.call('NetworkDriver.GetCapabilities')).toEqual({
       Scope: 'global',
       ConnectivityScope: 'global',
@@ -317,7 +319,7 @@ describe('what is wrong is refused, and changes nothing', () => {
     await using lab = await start()
 
     expect((await lab.dockerd.send('/NetworkDriver.Fly', '{}')).status).toBe(404)
-    expect((await lab.dockerd.send('/IpamDriver.GetCapabilities', '')).status).toBe(404)
+    expect((await lab.dockerd.send('/IpamDriver.Fly', '')).status).toBe(404)
   })
 
   test('an option of ours that is misspelt', async () => {

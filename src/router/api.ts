@@ -3,6 +3,8 @@
 import type { RouterApi } from '../control/api.ts'
 import type { ResetReply, Status } from '../control/messages.ts'
 import type { EndpointId } from '../model/cluster.ts'
+import { formatPrefix, parsePrefix } from '../model/prefix.ts'
+import type { Addresses } from './addresses.ts'
 import type { Attachments } from './attachment.ts'
 import type { Facts } from './facts.ts'
 import type { Networks } from './networks.ts'
@@ -11,6 +13,7 @@ export interface ApiSources {
   readonly facts: Facts
   readonly networks: Networks
   readonly attachments: Attachments
+  readonly addresses: Addresses
   readonly mtuBytes: number
   /** Something that this host knows by itself has changed. */
   readonly onChange: () => void
@@ -41,6 +44,7 @@ export function createApi(sources: ApiSources): RouterApi {
     joinEndpoint: (id, spec, { signal }) => changing(attachments.join(id, spec, signal)),
     leaveEndpoint: (id: EndpointId) => changing(attachments.leave(id)),
     deleteEndpoint: (id) => changing(attachments.remove(id)),
+    ...poolCalls(sources.addresses),
     async stop() {
       stop()
     },
@@ -49,5 +53,30 @@ export function createApi(sources: ApiSources): RouterApi {
       stop()
       return reply
     },
+  }
+}
+
+function poolCalls({
+  ipam,
+  ready,
+}: Addresses): Pick<RouterApi, 'holdPool' | 'releasePool' | 'grantAddress' | 'releaseAddress'> {
+  return {
+    async holdPool({ space, family, subnet, range, length }, { signal }) {
+      await ready(signal)
+      const pool = await ipam.holdPool({
+        space,
+        family,
+        length,
+        subnet: subnet === undefined ? undefined : parsePrefix(subnet),
+        range: range === undefined ? undefined : parsePrefix(range),
+      })
+      return { id: pool.id, subnet: formatPrefix(pool.subnet) }
+    },
+    releasePool: (id) => ipam.dropPool(id),
+    async grantAddress(pool, { address, use }, { signal }) {
+      await ready(signal)
+      return { address: await ipam.grant({ pool, address, use }) }
+    },
+    releaseAddress: (pool, address) => ipam.release(pool, address),
   }
 }

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { endpointId, networkId, vni } from '../../test/support/values.ts'
+import { createTurns } from '../reconcile/turns.ts'
 import { readPaths } from '../settings/paths.ts'
 import { createAttachments } from './attachment.ts'
 import type { Attachments } from './attachment.ts'
 import { openFacts } from './facts.ts'
 import type { Facts } from './facts.ts'
 import { createNetworks } from './networks.ts'
-import { createTurns } from './turns.ts'
 
 const id = endpointId('web')
 const network = networkId('net')

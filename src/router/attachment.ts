@@ -19,9 +19,9 @@ import type { IpAddress, Mac } from '../model/address.ts'
 import type { EndpointId } from '../model/cluster.ts'
 import { endpointUnknown, interfaceFailed } from '../model/faults.ts'
 import { parsePrefix } from '../model/prefix.ts'
+import type { Turns } from '../reconcile/turns.ts'
 import type { Facts, OwnEndpoint } from './facts.ts'
 import type { Networks } from './networks.ts'
-import type { Turns } from './turns.ts'
 
 export interface Attachments {
   /** @throws INTERFACE_FAILED, with nothing left behind. */

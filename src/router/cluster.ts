@@ -23,6 +23,8 @@ export interface ClusterSources {
   readonly mtuBytes: number
   readonly facts: Facts
   readonly view: View
+  /** Subnets that this host has routes to. */
+  readonly routes: () => readonly string[]
   /** For the identity and the epoch of a store that has none. */
   readonly randomId: () => string
 }
@@ -51,7 +53,7 @@ export interface Cluster {
 const catchUpMs = 3000
 
 export function createCluster(sources: ClusterSources): Cluster {
-  const { self, facts, view } = sources
+  const { self, facts, view, routes } = sources
   const newClusterId = sources.randomId()
   const { local, complete } = rememberSegments(sources)
   const addresses = remember(() => {
@@ -60,7 +62,7 @@ export function createCluster(sources: ClusterSources): Cluster {
   })
   const networkIds = remember(() => new Set(view.networks().keys()))
   const own = remember((lease: LeaseId, clusterId: string) =>
-    ownRecords({ self, facts, lease, clusterId, epoch: sources.randomId() }),
+    ownRecords(sources, { lease, clusterId }),
   )
   return {
     localSegments: () => local(String(facts.version())),
@@ -77,7 +79,8 @@ export function createCluster(sources: ClusterSources): Cluster {
       const clusterId = view.home() ?? newClusterId
       // A store that has lost its data twice must not get the same epoch twice.
       const loss = view.epoch() === undefined ? view.version() : ''
-      return own(`${facts.version()} ${lease} ${clusterId} ${loss}`, lease, clusterId)
+      const key = [facts.version(), lease, clusterId, loss, ...routes()]
+      return own(key.join(' '), lease, clusterId)
     },
     async published(revision, signal) {
       await caughtUp(view, revision, signal)
@@ -178,24 +181,17 @@ function hostsOf(view: View): ReadonlyMap<HostId, Host> {
   return new Map([...view.hosts()].map(([id, { value }]) => [id, value]))
 }
 
-function ownRecords({
-  self,
-  facts,
-  lease,
-  clusterId,
-  epoch,
-}: Pick<ClusterSources, 'self' | 'facts'> & {
-  readonly lease: LeaseId
-  readonly clusterId: string
-  readonly epoch: string
-}): OwnRecords {
+function ownRecords(
+  { self, facts, routes, randomId }: ClusterSources,
+  { lease, clusterId }: { readonly lease: LeaseId; readonly clusterId: string },
+): OwnRecords {
   const networks = [...facts.networks.values()]
   const endpoints = [...facts.endpoints.values()].filter(({ phase }) => phase !== 'left')
   const inUse = new Set(endpoints.map(({ network }) => network))
   return {
     cluster: clusterId,
-    epoch,
-    host: self,
+    epoch: randomId(),
+    host: { ...self, routes: [...routes()] },
     lease,
     endpoints: endpoints.map((endpoint): Endpoint => {
       const { id, network, mac, addresses } = toLocalEndpoint(endpoint)

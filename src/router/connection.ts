@@ -34,6 +34,8 @@ export interface Connection extends AsyncDisposable {
   readonly lease: () => LeaseId
   /** Gives up the lease: the other hosts forget this one at once. */
   readonly leave: () => Promise<void>
+  /** Whether it is certain that nobody else has this host's identity. */
+  readonly isClaimed: () => boolean
   /** Rejects when this host must not go on: its identity is somebody else's. */
   readonly claimed: Promise<void>
 }
@@ -73,6 +75,7 @@ export async function connectStore(options: ConnectionOptions): Promise<Connecti
       return current
     },
     leave: lease.giveUp,
+    isClaimed: claimed.isDone,
     claimed: claimed.promise,
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([view.done, lease.done])

@@ -8,6 +8,7 @@ import type { Connection } from './connection.ts'
 import type { Facts } from './facts.ts'
 import type { Loops } from './loops.ts'
 import type { RouterOptions } from './parts.ts'
+import { renderPools } from './pool-status.ts'
 import type { Prepared } from './prepare.ts'
 import { renderStatus } from './status.ts'
 
@@ -57,6 +58,7 @@ export function inspect(sources: InspectionSources): Status {
     hosts: new Map([...view.hosts()].map(([id, { value }]) => [id, value])),
     networks: new Map([...view.networks()].map(([id, { value }]) => [id, value])),
     remote: [...view.endpoints().values()].map(({ value }) => value),
+    pools: renderPools(sources),
     loops: loops.reports(),
     warnings: sources.warnings,
   })

@@ -7,8 +7,8 @@
 
 import type { NetworkSpec } from '../control/messages.ts'
 import type { Network, NetworkId } from '../model/cluster.ts'
+import type { Turns } from '../reconcile/turns.ts'
 import type { Facts, KnownNetwork } from './facts.ts'
-import type { Turns } from './turns.ts'
 
 export interface Networks {
   /** Makes or updates a network as somebody asked for it. */

@@ -30,5 +30,7 @@ export interface Parts extends RouterOptions {
   readonly tableMemory: TableMemory
   readonly connection: Connection
   readonly cluster: Cluster
+  /** Subnets that this host has routes to, in CIDR form. */
+  readonly routes: () => readonly string[]
   readonly warnings: string[]
 }

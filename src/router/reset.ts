@@ -7,13 +7,14 @@
 
 import type { ResetReply } from '../control/messages.ts'
 import { createEngine } from '../docker/engine.ts'
+import { planLeave } from '../ipam/leave.ts'
 import type { HostId } from '../model/cluster.ts'
 import { openRouteSocket } from '../netlink/socket.ts'
 import type { RouteSocket } from '../netlink/socket.ts'
 import type { Paths } from '../settings/paths.ts'
 import { createEtcdStore } from '../store/etcd.ts'
 import { endpoints, hosts, root } from '../store/schema.ts'
-import type { Store, StoreRecord } from '../store/store.ts'
+import type { Store, StoreRecord, Write } from '../store/store.ts'
 import { removeFilters } from '../targets/filters.ts'
 import { removeAllLinks } from '../targets/links.ts'
 import { retractFounding } from './founding.ts'
@@ -58,11 +59,12 @@ export async function resetRecords(store: Store, self: HostId): Promise<number> 
   if (records.some((record) => isCopied(record, self))) return 0
   const alone = records.every(({ key }) => hosts.id(key) === undefined || hosts.id(key) === self)
   const ours = alone ? records : records.filter((record) => isOwn(record, self))
-  for (let start = 0; start < ours.length; start += deletesAtOnce) {
-    const chunk = ours.slice(start, start + deletesAtOnce)
-    await store.commit(chunk.map(({ key }) => ({ kind: 'delete', key })))
+  const writes: Write[] = ours.map(({ key }) => ({ kind: 'delete', key }))
+  if (!alone) writes.push(...planLeave(records, self))
+  for (let start = 0; start < writes.length; start += deletesAtOnce) {
+    await store.commit(writes.slice(start, start + deletesAtOnce))
   }
-  return ours.length
+  return writes.length
 }
 
 function isOwn({ key }: StoreRecord, self: HostId): boolean {

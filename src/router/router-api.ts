@@ -2,9 +2,12 @@
 
 import { randomBytes } from 'node:crypto'
 import type { RouterApi } from '../control/api.ts'
+import type { ResetReply } from '../control/messages.ts'
 import type { Network } from '../model/cluster.ts'
 import { routerNotReady } from '../model/faults.ts'
+import { createTurns } from '../reconcile/turns.ts'
 import { allocateNetwork } from '../store/allocate.ts'
+import type { Addresses } from './addresses.ts'
 import { createApi } from './api.ts'
 import { createAttachments } from './attachment.ts'
 import { inspect } from './inspection.ts'
@@ -13,14 +16,21 @@ import type { Loops } from './loops.ts'
 import { createNetworks } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { resetKernel, resetRecords } from './reset.ts'
-import { createTurns } from './turns.ts'
 import { until } from './until.ts'
 
 export function createRouterApi(
   parts: Parts,
-  { loops, inspection }: { readonly loops: Loops; readonly inspection: InspectionSources },
+  {
+    loops,
+    addresses,
+    inspection,
+  }: {
+    readonly loops: Loops
+    readonly addresses: Addresses
+    readonly inspection: InspectionSources
+  },
 ): RouterApi {
-  const { facts, cluster, connection, mtuBytes, ending, socket, self } = parts
+  const { facts, cluster, mtuBytes, ending } = parts
   const turns = createTurns()
   const networks = createNetworks({
     facts,
@@ -45,18 +55,21 @@ export function createRouterApi(
     facts,
     networks,
     attachments,
+    addresses,
     mtuBytes,
     onChange: loops.ringAll,
     status: async () => inspect(inspection),
     stop: () => ending.abort(),
-    async reset() {
-      await loops.stop()
-      const kernel = await resetKernel(socket)
-      const records = await resetRecords(connection.store, self.id).catch(() => 0)
-      await connection.leave().catch(() => {})
-      return { removed: { ...kernel.removed, records } }
-    },
+    reset: () => reset(parts, loops),
   })
+}
+
+async function reset({ connection, socket, self }: Parts, loops: Loops): Promise<ResetReply> {
+  await loops.stop()
+  const kernel = await resetKernel(socket)
+  const records = await resetRecords(connection.store, self.id).catch(() => 0)
+  await connection.leave().catch(() => {})
+  return { removed: { ...kernel.removed, records } }
 }
 
 /** A network is not used before our own view has it: it could be taken for a removed one. */

@@ -27,6 +27,8 @@ import type { Wakeup } from '../reconcile/wakeup.ts'
 import { portsOf } from '../settings/launch.ts'
 import type { View } from '../store/view.ts'
 import { createTableMemory } from '../targets/table-memory.ts'
+import { openAddresses } from './addresses.ts'
+import type { Addresses } from './addresses.ts'
 import { createCluster } from './cluster.ts'
 import { connectStore } from './connection.ts'
 import { openFacts } from './facts.ts'
@@ -37,6 +39,7 @@ import { randomId, writeMembership } from './membership.ts'
 import type { Parts, RouterOptions } from './parts.ts'
 import type { Prepared } from './prepare.ts'
 import { createRouterApi } from './router-api.ts'
+import { watchRoutes } from './routes.ts'
 import { createTargets } from './targets.ts'
 import { findUnderlay, hostsOf } from './underlay.ts'
 import type { Underlay } from './underlay.ts'
@@ -63,15 +66,17 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   const onChange = bell.ring
   await using connection = await connectStore({ prepared, paths, self, log, signal, onChange })
   const { view } = connection
-  const cluster = createCluster({ self, mtuBytes, facts, view, randomId })
+  const routes = await watchRoutes(signal)
+  const cluster = createCluster({ self, mtuBytes, facts, view, routes, randomId })
   const tableMemory = createTableMemory(socket, () => performance.now())
   const own = { self, mtuBytes, facts, socket, sweeper, tableMemory, connection, cluster, warnings }
-  const parts: Parts = { ...options, ...own }
+  const parts: Parts = { ...options, ...own, routes }
+  const addresses = await openAddresses(parts)
   const loops = startLoops(createTargets(parts), { signal, log })
   listenToKernel(parts, loops)
   void passOn(bell, { cluster, view, loops, signal })
   void rememberCluster(parts)
-  await serve(parts, loops)
+  await serve(parts, { loops, addresses })
   await loops.done
 }
 
@@ -104,12 +109,15 @@ function listenToKernel({ ending, tableMemory }: Parts, loops: Loops): void {
 }
 
 /** Answers on both sockets until the end. @throws HOST_ID_TAKEN, SOCKET_IN_USE, PORT_IN_USE. */
-async function serve(parts: Parts, loops: Loops): Promise<void> {
+async function serve(
+  parts: Parts,
+  { loops, addresses }: { readonly loops: Loops; readonly addresses: Addresses },
+): Promise<void> {
   const { prepared, paths, self, log, ending, connection } = parts
   const inspection = { ...parts, loops, startedAt: new Date() }
   const control = await serveControl({
     socket: paths.routerSocket,
-    router: createRouterApi(parts, { loops, inspection }),
+    router: createRouterApi(parts, { loops, addresses, inspection }),
     report: ({ method, path, status, ms, error }) =>
       log[status >= 500 ? 'warn' : 'debug']({ method, path, status, ms, err: error }, 'call'),
   })
@@ -117,6 +125,7 @@ async function serve(parts: Parts, loops: Loops): Promise<void> {
     host: self.address,
     port: self.controlPort,
     describe: () => describeCluster(inspection) ?? refuseUntilReady(),
+    ipam: addresses.ipam,
   })
   log.info({ host: self.id, address: self.address, store: prepared.membership.store }, 'running')
   try {

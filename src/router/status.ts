@@ -18,6 +18,7 @@ export interface StatusSources {
   readonly hosts: ReadonlyMap<HostId, Host>
   readonly networks: ReadonlyMap<NetworkId, Network>
   readonly remote: readonly Endpoint[]
+  readonly pools: Status['pools']
   readonly loops: readonly LoopReport[]
   readonly warnings: readonly string[]
 }
@@ -47,6 +48,7 @@ export function renderStatus(sources: StatusSources): Status {
         return { ...endpoint, addresses: [...endpoint.addresses], nickname: name, local: false }
       }),
     ],
+    pools: sources.pools,
     targets: [...sources.loops],
     warnings: [...sources.warnings, ...contested(sources, elsewhere), ...beyondReach(sources)],
   }

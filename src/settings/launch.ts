@@ -21,6 +21,7 @@ import { given, logLevels, oneOf, readLogLevel, readNumber, runModes } from './f
 import type { Flags } from './flags.ts'
 import { formatHostPort, parseHostPort } from './host-port.ts'
 import type { HostPort } from './host-port.ts'
+import { isIpallocRange, readIpalloc, readIpallocRange, readIpallocSize } from './ipalloc.ts'
 
 export const defaultPort = 6783
 /** The control port is the first of four in a row, see `portsOf`. */
@@ -49,6 +50,9 @@ export const launchSettings = z.strictObject({
   address: z.custom<IpAddress>(isIpAddress, 'not an IP address').optional(),
   port: z.number().int().min(1).max(maxPort),
   mtuBytes: z.number().int().min(minMtuBytes).max(maxMtuBytes).optional(),
+  /** See `readIpalloc`. */
+  ipallocRange: z.string().refine(isIpallocRange, 'not an IPv4 subnet').optional(),
+  ipallocSize: z.number().int().min(8).max(29).optional(),
   logLevel: z.enum(logLevels),
   restart: z.boolean(),
   /** Who keeps the router up; absent when somebody started it by hand in the foreground. */
@@ -93,6 +97,11 @@ export function addLaunchOptions(command: Command): Command {
       '--mtu <bytes>',
       "MTU of containers' interfaces (default: what the underlay carries, less the overhead)",
     )
+    .option(
+      '--ipalloc-range <subnet>',
+      'where subnets of networks made without --subnet are taken from (default: 10.32.0.0/12)',
+    )
+    .option('--ipalloc-size <bits>', 'prefix length of such a subnet (default: 20)')
     .option('--log-level <level>', `${logLevels.join(', ')} (default: info)`)
     .option('--no-restart', 'do not start the router again when it ends')
     .addOption(
@@ -109,6 +118,9 @@ export function readLaunchOptions(options: Flags, peers: readonly string[]): Lau
   const mtuBytes = given(options, 'mtu', (text) =>
     readNumber('--mtu', text, { min: minMtuBytes, max: maxMtuBytes }),
   )
+  const ipallocRange = given(options, 'ipallocRange', readIpallocRange)
+  const ipallocSize = given(options, 'ipallocSize', readIpallocSize)
+  readIpalloc({ ipallocRange, ipallocSize })
   const runAs = given(options, 'runAs', (text) => oneOf('--run-as', text, runModes))
   return {
     peers: [...new Set(peers.map(readPeerText))],
@@ -118,6 +130,8 @@ export function readLaunchOptions(options: Flags, peers: readonly string[]): Lau
     ...(address === undefined ? {} : { address }),
     port: given(options, 'port', readPort) ?? defaultPort,
     ...(mtuBytes === undefined ? {} : { mtuBytes }),
+    ...(ipallocRange === undefined ? {} : { ipallocRange }),
+    ...(ipallocSize === undefined ? {} : { ipallocSize }),
     logLevel: given(options, 'logLevel', readLogLevel) ?? 'info',
     restart: options['restart'] !== false,
     ...(runAs === undefined ? {} : { runAs }),
@@ -127,6 +141,7 @@ export function readLaunchOptions(options: Flags, peers: readonly string[]): Lau
 /** Inverse of `readLaunchOptions`: the arguments that say the same. */
 export function launchFlags(settings: LaunchSettings): string[] {
   const { clusterStore, name, nickname, address, port, mtuBytes, logLevel, runAs } = settings
+  const { ipallocRange, ipallocSize } = settings
   return [
     ...(clusterStore === undefined ? [] : [`--cluster-store=${formatClusterStore(clusterStore)}`]),
     ...(name === undefined ? [] : [`--name=${name}`]),
@@ -134,6 +149,8 @@ export function launchFlags(settings: LaunchSettings): string[] {
     ...(address === undefined ? [] : [`--host=${address}`]),
     `--port=${port}`,
     ...(mtuBytes === undefined ? [] : [`--mtu=${mtuBytes}`]),
+    ...(ipallocRange === undefined ? [] : [`--ipalloc-range=${ipallocRange}`]),
+    ...(ipallocSize === undefined ? [] : [`--ipalloc-size=${ipallocSize}`]),
     `--log-level=${logLevel}`,
     ...(settings.restart ? [] : ['--no-restart']),
     ...(runAs === undefined ? [] : [`--run-as=${runAs}`]),

@@ -16,6 +16,8 @@ export interface Paths {
   readonly settingsFile: string
   readonly networksDir: string
   readonly endpointsDir: string
+  /** Which addresses this host may hand out, and which it has: a file for each pool. */
+  readonly ipamDir: string
   /** Data of the managed etcd. */
   readonly storeDir: string
   readonly pluginsDir: string
@@ -64,6 +66,7 @@ export function readPaths(env: Environment): Paths {
     settingsFile: path.join(stateDir, 'settings.json'),
     networksDir: path.join(stateDir, 'networks'),
     endpointsDir: path.join(stateDir, 'endpoints'),
+    ipamDir: path.join(stateDir, 'ipam'),
     storeDir: path.join(stateDir, 'store'),
     pluginsDir: path.join(stateDir, 'plugins'),
     asideDir: path.join(stateDir, 'aside'),
@@ -105,7 +108,7 @@ export function ownFiles(paths: Paths): readonly { readonly dir: string; readonl
   return [
     {
       dir: paths.stateDir,
-      name: /^(?:(?:identity|membership|settings)\.json(?:\..*)?|networks|endpoints|store|plugins|aside|started)$/,
+      name: /^(?:(?:identity|membership|settings)\.json(?:\..*)?|networks|endpoints|ipam|store|plugins|aside|started)$/,
     },
     { dir: paths.runDir, name: /^(?:weave\.sock|router\..*|plugin-.*)$/ },
     { dir: paths.logDir, name: /^(?:router|etcd|plugin-.*)\.log(?:\..*)?$/ },

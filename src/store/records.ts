@@ -7,8 +7,20 @@
 
 import type { Endpoint, Host, HostId, Network, NetworkId, Vni } from '../model/cluster.ts'
 import type { Definition, DefinitionId } from '../model/definition.ts'
-import { definitions, endpoints, hosts, networks, vnis } from './schema.ts'
-import type { Collection } from './schema.ts'
+import type { PoolId } from '../model/pool.ts'
+import {
+  blocks,
+  definitions,
+  endpoints,
+  holders,
+  hosts,
+  ipamGuardKey,
+  networks,
+  pools,
+  singles,
+  vnis,
+} from './schema.ts'
+import type { BlockRecord, Collection, PoolRecord, SingleRecord } from './schema.ts'
 import type { LeaseId, Revision, StoreRecord } from './store.ts'
 
 export interface Seen<T> {
@@ -39,6 +51,11 @@ export interface Records {
     readonly endpoints: () => ReadonlyMap<string, Seen<Endpoint>>
     readonly endpointsIn: (network: NetworkId) => Iterable<Seen<Endpoint>>
     readonly endpointsOf: (host: HostId) => ReadonlyMap<string, Seen<Endpoint>>
+    readonly pools: () => ReadonlyMap<PoolId, Seen<PoolRecord>>
+    /** By store key, as are the next two. */
+    readonly holders: () => ReadonlyMap<string, Seen<object>>
+    readonly blocks: () => ReadonlyMap<string, Seen<BlockRecord>>
+    readonly singles: () => ReadonlyMap<string, Seen<SingleRecord>>
     readonly foreignKeys: () => readonly string[]
     /** The same, with the revision of what stands there. */
     readonly foreign: () => ReadonlyMap<string, Revision>
@@ -125,6 +142,10 @@ function createParts(): {
   const vniMap = new Map<Vni, Seen<NetworkId>>()
   const definitionMap = new Map<DefinitionId, Seen<Definition>>()
   const endpointMap = new Map<string, Seen<Endpoint>>()
+  const poolMap = new Map<PoolId, Seen<PoolRecord>>()
+  const holderMap = new Map<string, Seen<object>>()
+  const blockMap = new Map<string, Seen<BlockRecord>>()
+  const singleMap = new Map<string, Seen<SingleRecord>>()
   const byNetwork = createIndex<NetworkId>()
   const byHost = createIndex<HostId>()
   return {
@@ -134,6 +155,11 @@ function createParts(): {
       createPart(vnis, vniMap),
       createPart(definitions, definitionMap),
       createEndpointPart(endpointMap, [byNetwork, byHost]),
+      createPart(pools, poolMap),
+      createPart(byKey(holders), holderMap),
+      createPart(byKey(blocks), blockMap),
+      createPart(byKey(singles), singleMap),
+      guard,
     ],
     read: {
       hosts: () => hostMap,
@@ -143,7 +169,31 @@ function createParts(): {
       endpoints: () => endpointMap,
       endpointsIn: (network) => byNetwork.get(network).values(),
       endpointsOf: byHost.get,
+      pools: () => poolMap,
+      holders: () => holderMap,
+      blocks: () => blockMap,
+      singles: () => singleMap,
     },
+  }
+}
+
+/** Says nothing, but is no foreign key either. */
+const guard: Part = {
+  put: ({ key }) => key === ipamGuardKey,
+  delete: () => {},
+  keys: () => [],
+  hold: () => false,
+}
+
+/** The same collection with its keys for IDs, where an ID has several parts. */
+function byKey<Id, T>({ prefix, id, encode, decode }: Collection<Id, T>): Collection<string, T> {
+  return {
+    prefix,
+    key: (key) => key,
+    id: (key) => (id(key) === undefined ? undefined : key),
+    encode,
+    decode,
+    agrees: () => true,
   }
 }
 

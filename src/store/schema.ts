@@ -7,6 +7,11 @@
  *   /weave/v1/vnis/<vni>                            the network that owns a VNI: keeps it unique
  *   /weave/v1/endpoints/<network>/<host>/<endpoint> one attachment, under the host's lease
  *   /weave/v1/definitions/<driver>/<name>           how to make a network on engines without a store
+ *   /weave/v1/ipam/pools/<pool>                     a pool, and what of it is kept free for everybody
+ *   /weave/v1/ipam/holders/<pool>/<host>            a host whose Docker has networks with this pool
+ *   /weave/v1/ipam/blocks/<pool>/<block>            the host that hands out a part of a pool
+ *   /weave/v1/ipam/singles/<pool>/<address>         the host that has an address outside every block
+ *   /weave/v1/ipam/guard                            written with each change of pools: one at a time
  *
  * A user's prefix (`etcd://…/prefix`) is put in front by the store client, not here.
  *
@@ -14,6 +19,8 @@
  * therefore needs a new version segment and a migration, never an edit here.
  */
 
+import { isIpAddress } from '../model/address.ts'
+import type { IpAddress } from '../model/address.ts'
 import {
   isEndpoint,
   isEndpointId,
@@ -35,6 +42,8 @@ import type {
 } from '../model/cluster.ts'
 import { definitionId, isDefinition, isDefinitionId } from '../model/definition.ts'
 import type { Definition, DefinitionId } from '../model/definition.ts'
+import { isAssignable, isPoolId, readBlockId, readPoolId } from '../model/pool.ts'
+import type { BlockId, Pool, PoolId } from '../model/pool.ts'
 
 export const root = '/weave/v1/'
 
@@ -64,7 +73,30 @@ export interface EndpointKey {
   readonly endpoint: EndpointId
 }
 
+export interface PoolRecord {
+  readonly id: PoolId
+  /** Gateways and auxiliary addresses: no container gets one of them. */
+  readonly reserved: readonly IpAddress[]
+}
+
+export interface BlockRecord {
+  /** Null: given up by a host that had lent addresses of it. */
+  readonly owner: HostId | null
+  /** Single addresses of it that other hosts hand out, by address. */
+  readonly lent: Readonly<Record<string, HostId>>
+}
+
+export interface SingleRecord {
+  readonly owner: HostId
+}
+
+export interface PoolPart<Part extends string> {
+  readonly pool: PoolId
+  readonly part: Part
+}
+
 export const clusterKey = `${root}cluster`
+export const ipamGuardKey = `${root}ipam/guard`
 
 export const hosts = collection<HostId, Host>('hosts', isHostId, isHost)
 export const networks = collection<NetworkId, Network>('networks', isNetworkId, isNetwork)
@@ -115,6 +147,23 @@ export const definitions: Collection<DefinitionId, Definition> = {
   agrees: (definition, id) => definitionId(definition) === id,
 }
 
+export const pools = collection<PoolId, PoolRecord>('ipam/pools', isPoolId, isPoolRecord)
+
+export const holders = poolCollection<HostId, object>('ipam/holders', {
+  isPart: (_pool, part): part is HostId => isHostId(part),
+  isValue: isRecord,
+})
+
+export const blocks = poolCollection<BlockId, BlockRecord>('ipam/blocks', {
+  isPart: (pool, part): part is BlockId => readBlockId(pool, part) !== undefined,
+  isValue: isBlockRecord,
+})
+
+export const singles = poolCollection<IpAddress, SingleRecord>('ipam/singles', {
+  isPart: (pool, part): part is IpAddress => isIpAddress(part) && isAssignable(pool, part),
+  isValue: isSingleRecord,
+})
+
 export function encodeCluster(cluster: Cluster): string {
   return JSON.stringify(cluster)
 }
@@ -145,6 +194,58 @@ function collection<Id extends string, T extends { readonly id: Id }>(
     decode: (text) => decodeJson(text, isValue),
     agrees: (value, id) => value.id === id,
   }
+}
+
+interface PoolCollection<Part extends string, T> extends Collection<PoolPart<Part>, T> {
+  /** What all keys of one pool begin with. */
+  readonly prefixOf: (pool: PoolId) => string
+}
+
+function poolCollection<Part extends string, T>(
+  name: string,
+  {
+    isPart,
+    isValue,
+  }: {
+    readonly isPart: (pool: Pool, part: unknown) => part is Part
+    readonly isValue: (value: unknown) => value is T
+  },
+): PoolCollection<Part, T> {
+  const prefix = `${root}${name}/`
+  return {
+    prefix,
+    prefixOf: (pool) => `${prefix}${pool}/`,
+    key: ({ pool, part }) => `${prefix}${pool}/${part}`,
+    id(key) {
+      if (!key.startsWith(prefix)) return undefined
+      const [poolText, part, ...more] = key.slice(prefix.length).split('/')
+      const pool = readPoolId(poolText)
+      if (pool === undefined || more.length > 0) return undefined
+      return isPart(pool, part) ? { pool: pool.id, part } : undefined
+    },
+    encode: (value) => JSON.stringify(value),
+    decode: (text) => decodeJson(text, isValue),
+    agrees: () => true,
+  }
+}
+
+function isPoolRecord(value: unknown): value is PoolRecord {
+  if (!isRecord(value) || !isPoolId(value['id'])) return false
+  const { reserved } = value
+  return Array.isArray(reserved) && reserved.every((one) => isIpAddress(one))
+}
+
+function isBlockRecord(value: unknown): value is BlockRecord {
+  if (!isRecord(value) || !isRecord(value['lent'])) return false
+  const { owner, lent } = value
+  return (
+    (owner === null || isHostId(owner)) &&
+    Object.entries(lent).every(([address, host]) => isIpAddress(address) && isHostId(host))
+  )
+}
+
+function isSingleRecord(value: unknown): value is SingleRecord {
+  return isRecord(value) && isHostId(value['owner'])
 }
 
 function decodeJson<T>(text: string, isValid: (value: unknown) => value is T): T | undefined {

@@ -46,6 +46,11 @@ export interface View {
   readonly endpointsIn: (network: NetworkId) => Iterable<Seen<Endpoint>>
   /** By store key. */
   readonly endpointsOf: (host: HostId) => ReadonlyMap<string, Seen<Endpoint>>
+  readonly pools: Records['read']['pools']
+  /** By store key, as are the next two. */
+  readonly holders: Records['read']['holders']
+  readonly blocks: Records['read']['blocks']
+  readonly singles: Records['read']['singles']
   /** Keys that no schema explains, or whose text it does not. */
   readonly foreignKeys: () => readonly string[]
   /** The same, with the revision of what stands there: whoever owns such a key writes it again. */

@@ -94,6 +94,7 @@ function status() {
     ],
     networks: [],
     endpoints: [],
+    pools: [],
     targets: [{ name: 'links', state: 'settled', passes: 3, drift: 0 }],
     warnings: [],
   }

@@ -11,6 +11,7 @@ import { isIpAddress, isMac } from '../../src/model/address.ts'
 import type { Mac } from '../../src/model/address.ts'
 import { isHostId, isVni } from '../../src/model/cluster.ts'
 import type { EndpointId, NetworkId } from '../../src/model/cluster.ts'
+import { isPoolId } from '../../src/model/pool.ts'
 import { parsePrefix } from '../../src/model/prefix.ts'
 
 export type MemoryRouter = RouterApi & MemoryState
@@ -44,6 +45,7 @@ export function createMemoryRouter(): MemoryRouter {
     await state.hook(call)
   }
   return Object.assign(state, networkCalls(state, enter), endpointCalls(state, enter), {
+    ...poolCalls(enter),
     async status() {
       await state.hook('status')
       return statusOf(state)
@@ -113,6 +115,37 @@ function endpointCalls(
   }
 }
 
+/** Addresses in a row, never taken back. */
+function poolCalls(
+  enter: Enter,
+): Pick<RouterApi, 'holdPool' | 'releasePool' | 'grantAddress' | 'releaseAddress'> {
+  let last = 1
+  return {
+    async holdPool({ space, subnet = '10.32.0.0/24' }) {
+      await enter(`hold-pool ${space} ${subnet}`)
+      return { id: must(isPoolId, `${space}_${subnet.replace('/', '-')}`), subnet }
+    },
+    async releasePool(id) {
+      await enter(`release-pool ${id}`)
+    },
+    async grantAddress(pool, { address, use }) {
+      await enter(`grant ${use} ${pool} ${address ?? 'any'}`)
+      last += 1
+      return { address: `${address ?? `10.32.0.${last}`}/24` }
+    },
+    async releaseAddress(pool, address) {
+      await enter(`release ${pool} ${address}`)
+    },
+  }
+}
+
+const nothing: Pick<Status, 'peers' | 'pools' | 'targets' | 'warnings'> = {
+  peers: [],
+  pools: [],
+  targets: [],
+  warnings: [],
+}
+
 function statusOf({ networks, endpoints }: MemoryState): Status {
   const address = must(isIpAddress, '192.0.2.1')
   const id = must(isHostId, 'h1')
@@ -130,6 +163,7 @@ function statusOf({ networks, endpoints }: MemoryState): Status {
       startedAt: new Date().toISOString(),
       pid: 1,
     },
+    ...nothing,
     cluster: { peers: [] },
     store: {
       kind: 'managed',
@@ -139,7 +173,6 @@ function statusOf({ networks, endpoints }: MemoryState): Status {
       foreignKeys: [],
       revision: '1',
     },
-    peers: [],
     networks: [...networks].map(([network, { subnets, multicast }]) => ({
       id: network,
       vni: must(isVni, 1),
@@ -159,8 +192,6 @@ function statusOf({ networks, endpoints }: MemoryState): Status {
       addresses: spec.addresses.flatMap((text) => parsePrefix(text)?.address ?? []),
       ...(local ? { phase, since } : {}),
     })),
-    targets: [],
-    warnings: [],
   }
 }
 

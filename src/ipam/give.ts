@@ -1,0 +1,150 @@
+/**
+ * Gives other hosts what this one does not need: a whole block, or single addresses of one.
+ *
+ * Each is written down here before the store hears of it, and in the store before the other host
+ * does. So whatever is cut short leaves an address with nobody for a while, never with two.
+ */
+
+import type { IpAddress } from '../model/address.ts'
+import type { HostId } from '../model/cluster.ts'
+import { blockOf } from '../model/pool.ts'
+import type { BlockId } from '../model/pool.ts'
+import { blocks } from '../store/schema.ts'
+import type { BlockRecord } from '../store/schema.ts'
+import type { Desk, HelpReply, HelpRequest, HoldsReply } from './desk.ts'
+import { dropBlock, emptyBlock, lend, lentOf, takeBack } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
+
+const attempts = 8
+
+/** Answers another host that has run out. @throws STORE_UNREACHABLE */
+export function help(desk: Desk, request: HelpRequest): Promise<HelpReply> {
+  const { book, turns } = desk
+  const ledger = book.find(request.pool)
+  if (ledger === undefined) return refuse('this host has nothing of the pool')
+  // Not the turn in which we ask others: two hosts that ask each other must not wait for each other.
+  return turns.take(`give ${request.pool}`, () => {
+    switch (request.want) {
+      case 'block':
+        return giveBlock(desk, ledger, request.borrower)
+      case 'address':
+        return giveAddress(desk, ledger, request)
+      case 'reserve':
+        return giveUp(desk, ledger, request.address)
+    }
+  })
+}
+
+/** Which of these this host still has: its lender asks, to have the others back. */
+export function holds(
+  { book, borrowing }: Desk,
+  {
+    pool,
+    addresses,
+    lender,
+  }: {
+    readonly pool: HelpRequest['pool']
+    readonly addresses: readonly IpAddress[]
+    readonly lender: HostId
+  },
+): HoldsReply {
+  const ledger = book.find(pool)
+  return {
+    held: addresses.filter((address) => ledger?.states.has(address) === true),
+    busy: (borrowing.get(`${pool} ${lender}`) ?? 0) > 0,
+  }
+}
+
+/**
+ * Settles whose a closed block is. What was sent when it was closed may still arrive at the store; a
+ * write of ours makes it come too late.
+ */
+export async function settleClosed(desk: Desk, ledger: Ledger, id: BlockId): Promise<void> {
+  const outcome = await writeBlock(desk, ledger, { id, owner: desk.self })
+  const block = ledger.blocks.get(id)
+  if (outcome === 'lost') dropBlock(ledger, id)
+  else if (block !== undefined) block.closed = false
+  await desk.book.save(ledger)
+}
+
+/** Has the store say what the ledger says of a block's loans; `lost` when it is another host's. */
+export async function writeBlock(
+  { self, store }: Desk,
+  ledger: Ledger,
+  { id, owner }: { readonly id: BlockId; readonly owner: HostId | null },
+): Promise<'written' | 'lost'> {
+  const key = blocks.key({ pool: ledger.pool.id, part: id })
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    const found = await store.read(key)
+    const before = found === undefined ? undefined : blocks.decode(found.text)
+    if (before !== undefined && before.owner !== self) return 'lost'
+    const record: BlockRecord = { owner, lent: Object.fromEntries(lentOf(ledger, id)) }
+    const outcome = await store.commit([
+      { kind: 'put', key, text: blocks.encode(record), expected: found?.revision ?? 0n },
+    ])
+    if (outcome.kind === 'written') return 'written'
+  }
+  throw new Error(`${key} is written by somebody else all the time`)
+}
+
+async function giveBlock(desk: Desk, ledger: Ledger, borrower: HostId): Promise<HelpReply> {
+  const { self, store, book, now } = desk
+  const id = emptyBlock(ledger, now())
+  const block = id === undefined ? undefined : ledger.blocks.get(id)
+  if (id === undefined || block === undefined) return refuse('no block here is empty')
+  block.closed = true
+  await book.save(ledger)
+  const key = blocks.key({ pool: ledger.pool.id, part: id })
+  const found = await store.read(key)
+  const record = found === undefined ? undefined : blocks.decode(found.text)
+  const text = blocks.encode({ owner: borrower, lent: {} })
+  const outcome =
+    record?.owner === self
+      ? await store.commit([{ kind: 'put', key, text, expected: found?.revision ?? 0n }])
+      : undefined
+  if (outcome?.kind !== 'written') {
+    await settleClosed(desk, ledger, id)
+    return refuse('the block was not this host’s to give')
+  }
+  dropBlock(ledger, id)
+  await book.save(ledger)
+  return { kind: 'block', block: id }
+}
+
+async function giveAddress(
+  desk: Desk,
+  ledger: Ledger,
+  { borrower, address: wanted }: HelpRequest,
+): Promise<HelpReply> {
+  const { book, now } = desk
+  if (wanted !== undefined && ledger.reserved.has(wanted)) return refuse('it is a gateway’s')
+  const address = lend(ledger, borrower, { now: now(), wanted })
+  const id = address === undefined ? undefined : blockOf(ledger.pool, address)
+  if (address === undefined || id === undefined) {
+    return refuse(wanted === undefined ? 'no address here is free' : 'it is in use')
+  }
+  await book.save(ledger)
+  if ((await writeBlock(desk, ledger, { id, owner: desk.self })) === 'written') {
+    return { kind: 'address', address }
+  }
+  takeBack(ledger, address, now())
+  return refuse('the block is not this host’s any more')
+}
+
+async function giveUp(
+  { book }: Desk,
+  ledger: Ledger,
+  address: IpAddress | undefined,
+): Promise<HelpReply> {
+  const state = address === undefined ? undefined : ledger.states.get(address)
+  if (address === undefined || state?.kind === 'used' || state?.kind === 'lent') {
+    return refuse('it is in use')
+  }
+  ledger.reserved.add(address)
+  await book.save(ledger)
+  return { kind: 'reserved' }
+}
+
+async function refuse(reason: string): Promise<HelpReply> {
+  return { kind: 'none', reason }
+}

@@ -1,0 +1,244 @@
+/**
+ * Addresses of containers, unique in the whole cluster: what Docker asks for, in order.
+ *
+ *   in a block of ours      at once, from memory and disk; works without store and without others
+ *   a block nobody has      one transaction in the store
+ *   an empty block of others, then single addresses of others: they are asked
+ *   one that still rests    better than none
+ *   none                    POOL_FULL, with who has how many
+ *
+ * See `ledger.ts` for what one host does alone, `grow.ts` and `give.ts` for the two sides of what
+ * hosts do together, `pools.ts` for subnets, `tend.ts` for what is put right afterwards.
+ */
+
+import type { IpAddress } from '../model/address.ts'
+import type { HostId } from '../model/cluster.ts'
+import { Fault } from '../model/fault.ts'
+import { addressInUse, addressOutside, poolCutOff, poolFull, poolUnknown } from '../model/faults.ts'
+import {
+  blockOf,
+  defaultGateway,
+  isAssignable,
+  poolOf,
+  poolSize,
+  readPoolId,
+} from '../model/pool.ts'
+import type { Pool } from '../model/pool.ts'
+import { formatPrefix } from '../model/prefix.ts'
+import { pools, singles } from '../store/schema.ts'
+import type { Store } from '../store/store.ts'
+import type { Desk, HelpReply, HelpRequest, HoldsReply } from './desk.ts'
+import { help, holds } from './give.ts'
+import { askOthers, borrow, claimBlock, claimBlockOf } from './grow.ts'
+import { addSingle, putBack, release, take, takeExactly, takeResting } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
+import { dissolve, dropPool, holdPool, meetPool, reserve } from './pools.ts'
+import type { PoolRequest } from './pools.ts'
+
+export interface AddressRequest {
+  readonly pool: string
+  /** This one and no other. */
+  readonly address?: IpAddress | undefined
+  /** `reserved`: a gateway or an auxiliary address, the same for all hosts. */
+  readonly use: 'container' | 'reserved'
+}
+
+export interface Ipam {
+  readonly holdPool: (request: PoolRequest) => Promise<Pool>
+  readonly dropPool: (id: string) => Promise<void>
+  /** @returns the address with the length of its subnet. */
+  readonly grant: (request: AddressRequest) => Promise<string>
+  /** What is unknown is no error. */
+  readonly release: (pool: string, address: IpAddress) => Promise<void>
+  /** For other hosts. */
+  readonly help: (request: HelpRequest) => Promise<HelpReply>
+  readonly holds: (question: Parameters<typeof holds>[1]) => HoldsReply
+}
+
+/** A block may have no address for containers in it: the one of a small subnet's first address. */
+const rounds = 4
+
+export function createIpam(desk: Desk): Ipam {
+  return {
+    holdPool: (request) => holdPool(desk, request),
+    async dropPool(id) {
+      const pool = readPoolId(id)
+      if (pool === undefined || !(await dropPool(desk, pool))) return
+      // What fails now is done by and by: see tend.ts.
+      await dissolve(desk, pool).catch(() => {})
+    },
+    async grant({ pool: id, address, use }) {
+      const pool = readPoolId(id)
+      if (pool === undefined) throw poolUnknown(id)
+      const given = await grant(desk, { pool, address, use })
+      return formatPrefix({ address: given, length: pool.subnet.length })
+    },
+    async release(id, address) {
+      const pool = readPoolId(id)
+      const ledger = pool === undefined ? undefined : desk.book.find(pool.id)
+      if (ledger === undefined || !release(ledger, address, desk.now())) return
+      await desk.book.save(ledger)
+    },
+    help: (request) => help(desk, request),
+    holds: (question) => holds(desk, question),
+  }
+}
+
+interface Grant {
+  readonly pool: Pool
+  readonly address: IpAddress | undefined
+  readonly use: AddressRequest['use']
+}
+
+async function grant(desk: Desk, { pool, address, use }: Grant): Promise<IpAddress> {
+  const wanted = address ?? (use === 'reserved' ? defaultGateway(pool) : undefined)
+  if (wanted !== undefined && !isAssignable(pool, wanted)) {
+    throw addressOutside(wanted, formatPrefix(pool.subnet))
+  }
+  if (wanted !== undefined && isDecidedElsewhere(desk, pool)) return wanted
+  const ledger = await meetPool(desk, pool)
+  if (wanted === undefined) return await grantAny(desk, ledger)
+  if (use === 'reserved') {
+    await reserve(desk, ledger, wanted)
+    return wanted
+  }
+  return await grantThis(desk, ledger, wanted)
+}
+
+/**
+ * A swarm's node asks for what the manager has chosen from the same subnet in global space: that is
+ * no request but a confirmation.
+ */
+function isDecidedElsewhere({ view, book }: Desk, { space, subnet, range }: Pool): boolean {
+  if (space === 'global') return false
+  const global = poolOf('global', subnet, range)
+  return global !== undefined && (view.pools().has(global.id) || book.find(global.id) !== undefined)
+}
+
+async function grantAny(desk: Desk, ledger: Ledger): Promise<IpAddress> {
+  const quick = take(ledger, desk.now())
+  if (quick !== undefined) return await keep(desk, ledger, quick)
+  return await desk.turns.take(`grow ${ledger.pool.id}`, () => growAndTake(desk, ledger))
+}
+
+async function growAndTake(desk: Desk, ledger: Ledger): Promise<IpAddress> {
+  let outage: unknown
+  for (let round = 0; round < rounds; round += 1) {
+    const address = take(ledger, desk.now())
+    if (address !== undefined) return await keep(desk, ledger, address)
+    const hasMore = await claimBlock(desk, ledger).catch((error: unknown) => {
+      outage = error
+      return false
+    })
+    if (!hasMore) break
+  }
+  const address =
+    (outage === undefined ? await takeFromOthers(desk, ledger) : undefined) ??
+    takeResting(ledger, desk.now())
+  if (address !== undefined) return await keep(desk, ledger, address)
+  const { pool } = ledger
+  if (outage instanceof Fault) throw poolCutOff(formatPrefix(pool.subnet), outage.message)
+  if (outage instanceof Error) throw outage
+  throw poolFull(formatPrefix(pool.range), String(poolSize(pool)), desk.usage(pool))
+}
+
+async function takeFromOthers(desk: Desk, ledger: Ledger): Promise<IpAddress | undefined> {
+  const block = await askOthers(desk, ledger, 'block')
+  if (block !== undefined && (await claimBlock(desk, ledger))) {
+    const address = take(ledger, desk.now())
+    if (address !== undefined) return address
+  }
+  const single = await askOthers(desk, ledger, 'address')
+  return single?.kind === 'address' ? single.address : undefined
+}
+
+function grantThis(desk: Desk, ledger: Ledger, address: IpAddress): Promise<IpAddress> {
+  const { pool } = ledger
+  return desk.turns.take(`grow ${pool.id}`, async () => {
+    if (ledger.reserved.has(address)) throw inUse(pool, address, 'a gateway or the like has it')
+    if (blockOf(pool, address) === undefined) await claimSingle(desk, ledger, address)
+    else await takeThis(desk, ledger, address)
+    return await keep(desk, ledger, address)
+  })
+}
+
+async function takeThis(desk: Desk, ledger: Ledger, address: IpAddress): Promise<void> {
+  const { pool } = ledger
+  for (let round = 0; round < rounds; round += 1) {
+    const outcome = takeExactly(ledger, address, desk.now())
+    if (outcome === 'taken') return
+    if (outcome === 'in-use') throw inUse(pool, address, 'a container of this host has it')
+    const owner = await claimBlockOf(desk, ledger, address)
+    // What everybody keeps free is known only now, if the block is new to us.
+    if (ledger.reserved.has(address)) throw inUse(pool, address, 'a gateway or the like has it')
+    if (owner !== undefined) {
+      await borrowThis(desk, ledger, { address, owner })
+      return
+    }
+  }
+  throw inUse(pool, address, 'its block is given from host to host just now')
+}
+
+async function borrowThis(
+  desk: Desk,
+  ledger: Ledger,
+  { address, owner }: { readonly address: IpAddress; readonly owner: HostId },
+): Promise<void> {
+  const name = nameOf(desk, owner)
+  const reply = await borrow(desk, ledger, { owner, want: 'address', address }).catch(
+    (error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw inUse(ledger.pool, address, `${name} decides about it and does not answer (${reason})`)
+    },
+  )
+  if (reply.kind === 'address') return
+  const reason = reply.kind === 'none' ? reply.reason : 'it answered something else'
+  throw inUse(ledger.pool, address, `${name} decides about it: ${reason}`)
+}
+
+/** Outside the range, where there are no blocks: the store has each such address by itself. */
+async function claimSingle(desk: Desk, ledger: Ledger, address: IpAddress): Promise<void> {
+  const { store, self, now } = desk
+  const { pool } = ledger
+  if (ledger.states.get(address)?.kind === 'used') {
+    throw inUse(pool, address, 'a container of this host has it')
+  }
+  const found = await store.read(pools.key(pool.id))
+  const record = found === undefined ? undefined : pools.decode(found.text)
+  if (record?.reserved.includes(address) === true) {
+    throw inUse(pool, address, 'a gateway or the like has it')
+  }
+  const key = singles.key({ pool: pool.id, part: address })
+  const text = singles.encode({ owner: self })
+  const outcome = await store.commit([{ kind: 'put', key, text, expected: 0n }])
+  if (outcome.kind === 'stale') {
+    const owner = await ownerOf(store, key)
+    if (owner !== self) throw inUse(pool, address, `${nameOf(desk, owner)} has it`)
+  }
+  addSingle(ledger, address, { from: null, nowMs: now().nowMs })
+}
+
+async function ownerOf(store: Store, key: string): Promise<HostId | undefined> {
+  const found = await store.read(key)
+  return found === undefined ? undefined : singles.decode(found.text)?.owner
+}
+
+function nameOf({ view }: Desk, host: HostId | undefined): string {
+  if (host === undefined) return 'somebody'
+  return view.hosts().get(host)?.value.nickname ?? host
+}
+
+/** What is not on the disk was not given. */
+async function keep(desk: Desk, ledger: Ledger, address: IpAddress): Promise<IpAddress> {
+  try {
+    await desk.book.save(ledger)
+    return address
+  } catch (error) {
+    putBack(ledger, address)
+    throw error
+  }
+}
+
+function inUse(pool: Pool, address: IpAddress, problem: string): Fault {
+  return addressInUse(address, formatPrefix(pool.subnet), problem)
+}
