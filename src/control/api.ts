@@ -17,6 +17,7 @@ import type {
   EndpointSpec,
   JoinReply,
   JoinSpec,
+  Holdings,
   NetworkReply,
   NetworkSpec,
   PoolReply,
@@ -53,6 +54,7 @@ export interface RouterApi {
   readonly leaveEndpoint: (id: EndpointId, options: CallOptions) => Promise<void>
   /** An unknown ID is no error. */
   readonly deleteEndpoint: (id: EndpointId, options: CallOptions) => Promise<void>
+  readonly holdings: (options: CallOptions) => Promise<Holdings>
   readonly holdPool: (spec: PoolSpec, options: CallOptions) => Promise<PoolReply>
   /** An unknown ID is no error. */
   readonly releasePool: (id: PoolId, options: CallOptions) => Promise<void>

@@ -17,6 +17,7 @@ import {
   addressReply,
   empty,
   endpointReply,
+  holdings,
   joinReply,
   networkReply,
   poolReply,
@@ -83,8 +84,9 @@ type Ask = <T>(question: Question, schema: z.ZodType<T>) => Promise<T>
 
 function poolCalls(
   ask: Ask,
-): Pick<RouterApi, 'holdPool' | 'releasePool' | 'grantAddress' | 'releaseAddress'> {
+): Pick<RouterApi, 'holdings' | 'holdPool' | 'releasePool' | 'grantAddress' | 'releaseAddress'> {
   return {
+    holdings: ({ signal }) => ask({ method: 'GET', path: '/v1/pools', signal }, holdings),
     holdPool: (body, { signal }) =>
       ask({ method: 'POST', path: '/v1/pools', body, signal }, poolReply),
     async releasePool(id, { signal }) {

@@ -221,6 +221,7 @@ function fakeRouter(calls: Partial<RouterApi>): RouterApi {
     joinEndpoint: refuse,
     leaveEndpoint: refuse,
     deleteEndpoint: refuse,
+    holdings: refuse,
     holdPool: refuse,
     releasePool: refuse,
     grantAddress: refuse,

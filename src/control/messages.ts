@@ -11,6 +11,7 @@
  *   POST   /v1/endpoints/:id/join  JoinSpec → JoinReply
  *   POST   /v1/endpoints/:id/leave          → {}
  *   DELETE /v1/endpoints/:id                → {}               unknown ID is no error
+ *   GET    /v1/pools                        → Holdings         what this host has of which pools
  *   POST   /v1/pools          PoolSpec      → PoolReply        holds a pool of addresses once more
  *   POST   /v1/pools/:id/release            → {}               unknown ID is no error
  *   POST   /v1/pools/:id/addresses  AddressSpec → AddressReply
@@ -132,6 +133,18 @@ export const holdsSpec = z.strictObject({
 })
 
 export const holdsReply = z.strictObject({ held: z.array(ipAddress), busy: z.boolean() })
+
+export const holdings = z.strictObject({
+  pools: z.array(
+    z.strictObject({
+      id: poolId,
+      /** How often Docker holds it here. */
+      refs: z.number().int(),
+      /** Addresses that Docker has taken here, and when: milliseconds since 1970. */
+      used: z.array(z.strictObject({ address: ipAddress, sinceMs: z.number() })),
+    }),
+  ),
+})
 
 export const resetReply = z.strictObject({
   /** What was removed, by kind: links, rules, records, files. */
@@ -279,6 +292,7 @@ export type PoolSpec = z.infer<typeof poolSpec>
 export type PoolReply = z.infer<typeof poolReply>
 export type AddressSpec = z.infer<typeof addressSpec>
 export type AddressReply = z.infer<typeof addressReply>
+export type Holdings = z.infer<typeof holdings>
 export type HelpSpec = z.infer<typeof helpSpec>
 export type HelpReply = z.infer<typeof helpReply>
 export type HoldsSpec = z.infer<typeof holdsSpec>

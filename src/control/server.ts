@@ -101,6 +101,11 @@ function endpointRoutes(router: RouterApi): Route[] {
 function poolRoutes(router: RouterApi): Route[] {
   return [
     {
+      method: 'GET',
+      path: '/v1/pools',
+      handle: async ({ signal }) => router.holdings({ signal }),
+    },
+    {
       method: 'POST',
       path: '/v1/pools',
       handle: async ({ body, signal }) => router.holdPool(check(poolSpec, body), { signal }),

@@ -28,6 +28,8 @@ import type { EngineEvent } from './events.ts'
 import { createSwarmApi } from './swarm.ts'
 import type { SwarmApi } from './swarm.ts'
 
+export type { EngineContainer, EngineNetwork } from './engine-messages.ts'
+
 export interface EngineCall {
   readonly signal?: AbortSignal | undefined
 }

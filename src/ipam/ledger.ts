@@ -204,7 +204,7 @@ export function idleSingles(ledger: Ledger, now: Now): readonly IpAddress[] {
   return [...ledger.singles.keys()].filter((address) => isFree(ledger.states.get(address), now))
 }
 
-export function usedIn(ledger: Ledger): readonly { address: IpAddress; sinceMs: number }[] {
+export function usedIn(ledger: Ledger): { address: IpAddress; sinceMs: number }[] {
   return [...ledger.states].flatMap(([address, state]) =>
     state.kind === 'used' ? [{ address, sinceMs: state.sinceMs }] : [],
   )

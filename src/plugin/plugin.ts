@@ -21,6 +21,7 @@ import { driverOf } from '../settings/plugin.ts'
 import type { PluginSettings } from '../settings/plugin.ts'
 import { buryNetworks, createDriver } from './driver.ts'
 import { withAddresses } from './ipam.ts'
+import { createLeakSearch } from './leaks.ts'
 import { logExchange } from './log.ts'
 import type { Logger } from './log.ts'
 import { openMemory } from './memory.ts'
@@ -119,13 +120,25 @@ function keepTidy(
   signal: AbortSignal,
   { router, engine, memory, scope, env, log }: Tidying,
 ): Promise<void> {
+  const minAgeMs = milliseconds(env, 'WEAVE_ORPHAN_AGE_MS')
+  const searchLeaks = createLeakSearch({
+    router,
+    engine,
+    minAgeMs,
+    onFound: (what) => {
+      log.warn({ what }, 'gave back what Docker had lost')
+    },
+  })
   return searchOrphans({
     router,
     engine,
     signal,
     intervalMs: milliseconds(env, 'WEAVE_ORPHAN_INTERVAL_MS'),
-    minAgeMs: milliseconds(env, 'WEAVE_ORPHAN_AGE_MS'),
-    alongside: () => buryNetworks({ router, memory, scope, signal }),
+    minAgeMs,
+    async alongside() {
+      await buryNetworks({ router, memory, scope, signal })
+      await searchLeaks(signal)
+    },
     onRemoved: (endpoint) => {
       log.warn({ endpoint }, 'removed an endpoint whose container is gone')
     },

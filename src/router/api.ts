@@ -2,6 +2,7 @@
 
 import type { RouterApi } from '../control/api.ts'
 import type { ResetReply, Status } from '../control/messages.ts'
+import { usedIn } from '../ipam/ledger.ts'
 import type { EndpointId } from '../model/cluster.ts'
 import { formatPrefix, parsePrefix } from '../model/prefix.ts'
 import type { Addresses } from './addresses.ts'
@@ -57,10 +58,21 @@ export function createApi(sources: ApiSources): RouterApi {
 }
 
 function poolCalls({
+  book,
   ipam,
   ready,
-}: Addresses): Pick<RouterApi, 'holdPool' | 'releasePool' | 'grantAddress' | 'releaseAddress'> {
+}: Addresses): Pick<
+  RouterApi,
+  'holdings' | 'holdPool' | 'releasePool' | 'grantAddress' | 'releaseAddress'
+> {
   return {
+    async holdings() {
+      const pools = book.all().map((ledger) => {
+        const { pool, refs } = ledger
+        return { id: pool.id, refs, used: usedIn(ledger) }
+      })
+      return { pools }
+    },
     async holdPool({ space, family, subnet, range, length }, { signal }) {
       await ready(signal)
       const pool = await ipam.holdPool({

@@ -118,9 +118,10 @@ function endpointCalls(
 /** Addresses in a row, never taken back. */
 function poolCalls(
   enter: Enter,
-): Pick<RouterApi, 'holdPool' | 'releasePool' | 'grantAddress' | 'releaseAddress'> {
+): Pick<RouterApi, 'holdings' | 'holdPool' | 'releasePool' | 'grantAddress' | 'releaseAddress'> {
   let last = 1
   return {
+    holdings: async () => ({ pools: [] }),
     async holdPool({ space, subnet = '10.32.0.0/24' }) {
       await enter(`hold-pool ${space} ${subnet}`)
       return { id: must(isPoolId, `${space}_${subnet.replace('/', '-')}`), subnet }
