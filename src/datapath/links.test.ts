@@ -21,15 +21,17 @@ const segment: Segment = {
   flood: [],
 }
 const underlay = { address: ip('192.0.2.1'), port: 6784 }
-const desired: DesiredLinks = { segments: [segment], underlay }
+const desired: DesiredLinks = { segments: [segment], underlay, setsIpv6: true }
 const hostEnd = hostEndName(web.id)
 
+const ipv6 = { enabled: true, takesLinkLocal: false, acceptsRouters: false }
 const bridge: ActualLink = {
   index: ifIndex(10),
   name: 'wvb000a1f',
   kind: 'bridge',
   mtuBytes: 1450,
   up: true,
+  ipv6,
 }
 const tunnel: ActualLink = {
   index: ifIndex(11),
@@ -85,13 +87,22 @@ test('a new port is put into the bridge, set up while down, then brought up', ()
 })
 
 test('a link that would take an address of its own is denied it before it comes up', () => {
-  const half = { ...bridge, up: false, ipv6: { takesLinkLocal: true } }
+  const half = { ...bridge, up: false, ipv6: { ...ipv6, takesLinkLocal: true } }
   expect(planLinks(desired, [half, tunnel, veth])).toMatchObject([{ kind: 'deny-link-local' }])
+})
+
+test('a bridge is told to ignore routers and to keep IPv6 neighbours, where we may tell it', () => {
+  for (const wrong of [{ acceptsRouters: true }, { enabled: false }]) {
+    const actual = [{ ...bridge, ipv6: { ...ipv6, ...wrong } }, tunnel, veth]
+    expect(planLinks(desired, actual)).toMatchObject([{ kind: 'set-ipv6', name: bridge.name }])
+    expect(planLinks({ ...desired, setsIpv6: false }, actual)).toEqual([])
+  }
+  expect(planLinks(desired, [{ ...bridge, ipv6: undefined }, tunnel, veth])).toEqual([])
 })
 
 test('a veth that Docker took is not made again, whatever became of it', () => {
   const joined = { ...segment, local: [{ ...web, phase: 'joined' as const }] }
-  expect(planLinks({ segments: [joined], underlay }, [bridge, tunnel])).toEqual([])
+  expect(planLinks({ ...desired, segments: [joined] }, [bridge, tunnel])).toEqual([])
 })
 
 test('a tunnel with another VNI, port or underlay address is replaced', () => {
@@ -113,7 +124,9 @@ test('our links that nothing explains are removed, and nobody else’s', () => {
     index: ifIndex(100 + index),
   }))
   const orphan = { ...veth, name: containerEndName(endpointId('gone')), index: ifIndex(99) }
-  expect(planSweep({ segments: [], underlay }, [bridge, tunnel, veth, orphan, ...others])).toEqual(
+  expect(
+    planSweep({ ...desired, segments: [] }, [bridge, tunnel, veth, orphan, ...others]),
+  ).toEqual(
     [bridge, tunnel, veth, orphan].map(({ index, name }) => ({
       kind: 'delete-link',
       link: index,

@@ -20,6 +20,8 @@
  *   - A veth is made only while Docker has not taken it (`created`). Later its loss means that the
  *     container's namespace is gone: a new pair would be an interface nobody looks at.
  *   - A link that exists with another nature than ours (VNI, port, underlay address) is replaced.
+ *   - Nothing that a container sends configures the host: see also the filters, which are apart from this
+ *     because somebody may empty them, and an address that was taken in that moment would stay.
  */
 
 import type { IfIndex, IpAddress, Mac } from '../model/address.ts'
@@ -35,20 +37,27 @@ export interface ActualLink {
   readonly up: boolean
   readonly alias?: string | undefined
   readonly master?: IfIndex | undefined
-  readonly ipv6?:
-    | {
-        /** The kernel gives it a link-local address when it is brought up: the host would join in. */
-        readonly takesLinkLocal: boolean
-      }
-    | undefined
+  /** Absent where the kernel's IPv6 takes no part. */
+  readonly ipv6?: LinkIpv6 | undefined
   readonly vxlan?:
     | { readonly vni: number; readonly local?: IpAddress | undefined; readonly port: number }
     | undefined
   readonly port?: { readonly learning: boolean; readonly neighbourSuppression: boolean } | undefined
 }
 
+export interface LinkIpv6 {
+  /** Off by `disable_ipv6`: no neighbours are kept here then. */
+  readonly enabled: boolean
+  /** The kernel gives it a link-local address when it is brought up: the host would join in. */
+  readonly takesLinkLocal: boolean
+  /** The kernel takes addresses and routes from what containers advertise. */
+  readonly acceptsRouters: boolean
+}
+
 export interface DesiredLinks {
   readonly segments: readonly Segment[]
+  /** Whether this process can change how a bridge takes part in IPv6. */
+  readonly setsIpv6: boolean
   /** This host's own end of every tunnel. */
   readonly underlay: Destination
 }
@@ -90,6 +99,12 @@ export type LinkStep =
       readonly name: string
       readonly mtuBytes: number
     }
+  | {
+      readonly kind: 'set-ipv6'
+      readonly name: string
+      readonly enabled: boolean
+      readonly acceptsRouters: boolean
+    }
   | { readonly kind: 'deny-link-local'; readonly link: IfIndex; readonly name: string }
   | { readonly kind: 'set-up'; readonly link: IfIndex; readonly name: string }
   | Deletion
@@ -103,11 +118,11 @@ export interface Deletion {
 type ByName = ReadonlyMap<string, ActualLink>
 
 export function planLinks(
-  { segments, underlay }: DesiredLinks,
+  desired: DesiredLinks,
   actual: readonly ActualLink[],
 ): readonly LinkStep[] {
   const byName: ByName = new Map(actual.map((link) => [link.name, link]))
-  return segments.flatMap((segment) => planSegment(segment, underlay, byName))
+  return desired.segments.flatMap((segment) => planSegment(segment, desired, byName))
 }
 
 /** Our links that nothing explains. Apart from the others: the kernel takes its time over each. */
@@ -126,9 +141,14 @@ function namesOf({ vni, local }: Segment): readonly string[] {
   return [bridgeName(vni), tunnelName(vni), ...ends]
 }
 
-function planSegment(segment: Segment, underlay: Destination, links: ByName): readonly LinkStep[] {
+function planSegment(
+  segment: Segment,
+  { underlay, setsIpv6 }: DesiredLinks,
+  links: ByName,
+): readonly LinkStep[] {
   const bridge = links.get(bridgeName(segment.vni))
   return [
+    ...(setsIpv6 ? planIpv6(bridge) : []),
     ...planBridge(segment, bridge),
     ...planTunnel(segment, underlay, { links, bridge }),
     ...segment.local.flatMap((endpoint) => planVeth(endpoint, segment, { links, bridge })),
@@ -139,6 +159,14 @@ function planBridge({ vni, mtuBytes }: Segment, bridge: ActualLink | undefined):
   if (bridge === undefined) return [{ kind: 'create-bridge', name: bridgeName(vni), mtuBytes }]
   if (bridge.kind !== 'bridge') return [deletion(bridge)]
   return [...planMtu(bridge, mtuBytes), ...planUp(bridge)]
+}
+
+/** Not waited for by anything else: it may fail, and the network works all the same. */
+function planIpv6(bridge: ActualLink | undefined): LinkStep[] {
+  if (bridge?.kind !== 'bridge' || bridge.ipv6 === undefined) return []
+  const { name } = bridge
+  const { enabled, acceptsRouters } = bridge.ipv6
+  return enabled && !acceptsRouters ? [] : [{ kind: 'set-ipv6', name, enabled, acceptsRouters }]
 }
 
 function planTunnel(

@@ -114,7 +114,9 @@ function problemWith(
   if (pass.kind !== 'failed') return problemOf(pass)
   const names = new Set([hostEndName(id)])
   if (vni !== undefined) names.add(bridgeName(vni)).add(tunnelName(vni))
-  const failures = pass.failures.filter(({ step }) => isLinkStep(step) && concerns(step, names))
+  const failures = pass.failures.filter(
+    ({ step }) => isLinkStep(step) && step.kind !== 'set-ipv6' && concerns(step, names),
+  )
   return failures.length === 0 ? undefined : problemOf({ kind: 'failed', failures })
 }
 

@@ -1,6 +1,8 @@
 /** What the loops keep as desired: each plan joined with where its two snapshots come from. */
 
+import { findIpv6Settings } from '../netlink/ipv6-settings.ts'
 import { portsOf } from '../settings/launch.ts'
+import { ipv6SettingsDirs } from '../settings/paths.ts'
 import { filtersTarget } from '../targets/filters.ts'
 import { linksTarget, sweepTarget } from '../targets/links.ts'
 import { publicationTarget } from '../targets/publication.ts'
@@ -15,14 +17,16 @@ import { remember } from './remember.ts'
 export function createTargets(parts: Parts): Targets {
   const { socket, sweeper, self, facts, cluster, connection, tableMemory } = parts
   const underlay = { address: self.address, port: self.dataPort }
-  const desiredLinks = remember(() => ({ segments: cluster.localSegments(), underlay }))
+  const ipv6 = findIpv6Settings(ipv6SettingsDirs)
+  const setsIpv6 = ipv6 !== undefined
+  const desiredLinks = remember(() => ({ segments: cluster.localSegments(), underlay, setsIpv6 }))
   const { storeClient, storePeer } = portsOf(self.controlPort)
   const filters = remember(() => ({
     dataPort: self.dataPort,
     controlPorts: [self.controlPort, storeClient, storePeer],
     hosts: cluster.hostAddresses(),
   }))
-  const links = linksTarget(socket, async () => desiredLinks(String(facts.version())))
+  const links = linksTarget(socket, async () => desiredLinks(String(facts.version())), ipv6)
   // New links have empty tables: filling them is no drift, so what is desired must look new.
   let linkChanges = 0
   return {

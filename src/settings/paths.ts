@@ -56,6 +56,13 @@ export const directoryVariables = {
 export const dockerPluginSocketsDir = '/run/docker/plugins'
 export const dockerEngineSocket = '/var/run/docker.sock'
 
+/** The kernel's IPv6 settings, a directory for each link. */
+const ipv6SettingsDir = '/proc/sys/net/ipv6/conf'
+/** What our containers see of the host's, where they may write. */
+export const ipv6SettingsMount = { source: ipv6SettingsDir, target: '/run/ipv6-settings' }
+/** Where to look for them, best first. */
+export const ipv6SettingsDirs = [ipv6SettingsMount.target, ipv6SettingsDir]
+
 export function readPaths(env: Environment): Paths {
   const stateDir = directory('WEAVE_STATE_DIR', env)
   const runDir = directory('WEAVE_RUN_DIR', env)

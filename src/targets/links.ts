@@ -6,6 +6,7 @@ import { parseLinkName } from '../datapath/names.ts'
 import type { Mac } from '../model/address.ts'
 import { isMac } from '../model/address.ts'
 import { isNetlinkError } from '../netlink/errors.ts'
+import type { Ipv6Settings } from '../netlink/ipv6-settings.ts'
 import {
   deleteLinks,
   encodeDeleteLink,
@@ -22,13 +23,28 @@ import { takeSteps } from './batch.ts'
 export function linksTarget(
   socket: RouteSocket,
   desired: () => Promise<DesiredLinks>,
+  ipv6: Ipv6Settings | undefined,
 ): Target<DesiredLinks, readonly ActualLink[], LinkStep> {
   return {
     name: 'links',
     desired,
     observe: () => listLinks(socket),
     plan: planLinks,
-    apply: (steps) => takeSteps(socket, steps, requestsFor),
+    async apply(steps) {
+      const failures = steps.flatMap((step) => setIpv6(step, ipv6))
+      return [...failures, ...(await takeSteps(socket, steps, requestsFor))]
+    },
+  }
+}
+
+function setIpv6(step: LinkStep, ipv6: Ipv6Settings | undefined): readonly StepFailure<LinkStep>[] {
+  if (step.kind !== 'set-ipv6') return []
+  try {
+    if (step.acceptsRouters) ipv6?.ignoreRouters(step.name)
+    if (!step.enabled) ipv6?.switchOn(step.name)
+    return []
+  } catch (cause) {
+    return [{ step, cause }]
   }
 }
 
@@ -110,6 +126,8 @@ function requestsFor(step: LinkStep): readonly Request[] {
       const { link, neighbourSuppression } = step
       return [encodeSetPort(link, { learning: false, neighbourSuppression })]
     }
+    case 'set-ipv6':
+      return []
     case 'set-mtu':
       return [encodeSetLink(step.link, { mtuBytes: step.mtuBytes })]
     case 'deny-link-local':

@@ -4,16 +4,20 @@
  */
 
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { DesiredLinks } from '../../src/datapath/links.ts'
 import { overlayMtuBytes } from '../../src/datapath/mtu.ts'
 import { containerEndName } from '../../src/datapath/names.ts'
 import type { LocalEndpoint, RemoteEndpoint, Segment } from '../../src/datapath/segment.ts'
 import type { IpAddress } from '../../src/model/address.ts'
+import { findIpv6Settings } from '../../src/netlink/ipv6-settings.ts'
+import type { Ipv6Settings } from '../../src/netlink/ipv6-settings.ts'
+import { inNetworkNamespace } from '../../src/netlink/netns.ts'
 import { runPass } from '../../src/reconcile/reconcile.ts'
 import type { Target } from '../../src/reconcile/reconcile.ts'
+import { ipv6SettingsDirs } from '../../src/settings/paths.ts'
 import { linksTarget, removeAllLinks } from '../../src/targets/links.ts'
 import { createTableMemory } from '../../src/targets/table-memory.ts'
 import { tablesTarget } from '../../src/targets/tables.ts'
+import { advertiseRouter } from '../support/advertise.ts'
 import { createNamespace } from '../support/namespace.ts'
 import type { Namespace } from '../support/namespace.ts'
 import { endpointId, ip, mac, networkId, vni } from '../support/values.ts'
@@ -87,12 +91,23 @@ async function createHost(number: 1 | 2): Promise<Host> {
       local: [endpoint],
     }
     const segments = [{ ...segment, ...known }]
-    const desired: DesiredLinks = { segments, underlay: { address, port: 6784 } }
-    await settleTarget(linksTarget(space.socket, async () => desired))
+    const desired = { segments, underlay: { address, port: 6784 }, setsIpv6: true }
+    await settleTarget(linksTarget(space.socket, async () => desired, settingsIn(space)))
     memory.distrust()
     await settleTarget(tablesTarget(space.socket, memory, async () => segments))
   }
   return { space, container, endpoint, settle }
+}
+
+/** The files are of the namespace that the thread is in. */
+function settingsIn({ name }: Namespace): Ipv6Settings {
+  const settings = findIpv6Settings(ipv6SettingsDirs)
+  if (settings === undefined) throw new Error('the kernel’s IPv6 settings cannot be written')
+  return {
+    ignoreRouters: (link) =>
+      inNetworkNamespace(`/run/netns/${name}`, () => settings.ignoreRouters(link)),
+    switchOn: (link) => inNetworkNamespace(`/run/netns/${name}`, () => settings.switchOn(link)),
+  }
 }
 
 async function settleTarget<D, A, S>(target: Target<D, A, S>): Promise<void> {
@@ -135,6 +150,13 @@ async function settleBoth(): Promise<void> {
   const [toLeft, toRight] = [remoteOf(left, 1), remoteOf(right, 2)]
   await left.settle({ remote: [toRight], flood: [toRight.via] })
   await right.settle({ remote: [toLeft], flood: [toLeft.via] })
+}
+
+/** What the host has on its bridge that nobody gave it. */
+async function taken({ space }: Host): Promise<string> {
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const addresses = await space.run('ip', '-6', 'address', 'show', 'dev', bridge)
+  return addresses + (await space.run('ip', '-6', 'route', 'show', 'dev', bridge))
 }
 
 const ping = ['busybox', 'ping', '-c1', '-W2'] as const
@@ -277,6 +299,33 @@ describe.each(underlays)('over $family', (chosen) => {
     for (const link of [bridge, tunnel]) {
       expect(await left.space.run('ip', '-o', 'address', 'show', 'dev', link)).toBe('')
     }
+  })
+
+  test('what a container advertises as a router is not taken by the host', async () => {
+    await settleBoth()
+    const [left] = pair()
+    const advertised = { link: 'ethwe0', prefix: 'fd66::' }
+    await advertiseRouter(left.container, advertised)
+    expect(await taken(left)).toBe('')
+    // Where the bridge listens, the same advertisement configures the host, until it is mended.
+    await left.space.run('sysctl', '-qw', `net.ipv6.conf.${bridge}.accept_ra=1`)
+    await advertiseRouter(left.container, advertised)
+    expect(await taken(left)).toContain('fd66::')
+    await settleBoth()
+    await left.space.run('ip', '-6', 'address', 'flush', bridge)
+    await left.space.run('ip', '-6', 'route', 'flush', 'dev', bridge)
+    await advertiseRouter(left.container, advertised)
+    expect(await taken(left)).toBe('')
+  })
+
+  test('on a host with IPv6 switched off by default, neighbours are answered all the same', async () => {
+    const [left] = pair()
+    await left.space.run('ip', 'link', 'del', bridge)
+    await left.space.run('sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1')
+    await settleBoth()
+    expect(await left.space.run('ip', '-6', 'neigh', 'show', 'dev', bridge)).toContain('fd00::2')
+    expect(await left.space.run('ip', '-6', 'address', 'show', 'dev', bridge)).toBe('')
+    await left.container.run(...ping, 'fd00::2')
   })
 
   test('a reset removes every link of ours, and nobody else’s', async () => {

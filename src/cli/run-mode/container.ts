@@ -8,6 +8,7 @@
  * label, and only ours are ever removed.
  */
 
+import { existsSync } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { containerNameTaken, runModeUnavailable } from '../../model/faults.ts'
 import { dockerEngineSocket } from '../../settings/paths.ts'
@@ -75,7 +76,12 @@ export function containerArguments(
   service: Service,
   { image, engineSocket }: { readonly image: string; readonly engineSocket: string },
 ): string[] {
-  const mounts = [...new Set(service.directories)].map((directory) => `${directory}:${directory}`)
+  const mounts = [
+    ...[...new Set(service.directories)].map((directory) => `${directory}:${directory}`),
+    ...service.kernelDirectories
+      .filter(({ source }) => existsSync(source))
+      .map(({ source, target }) => `${source}:${target}`),
+  ]
   return [
     'run',
     '--detach',

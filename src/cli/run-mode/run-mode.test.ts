@@ -117,6 +117,17 @@ test('the container shares the network and directories of the host, under a labe
   ])
 })
 
+test('what the kernel has not is left out of the container', () => {
+  const kernelDirectories = [
+    { source: home, target: '/run/settings' },
+    { source: path.join(home, 'missing'), target: '/run/missing' },
+  ]
+  const files = { image: 'weave:1.2.3', engineSocket: '/x/docker.sock' }
+  const args = containerArguments({ ...blue, kernelDirectories }, files)
+  expect(args).toContain(`--volume=${home}:/run/settings`)
+  expect(args.join(' ')).not.toContain('missing')
+})
+
 test('the image is imported when it is missing or of another build', async () => {
   writeFileSync(installation.imageTar, 'tar')
   const service = { ...router, directories: [path.join(home, 'state')] }
