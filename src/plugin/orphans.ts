@@ -54,8 +54,8 @@ export interface OrphanSearch {
   readonly signal: AbortSignal
   readonly intervalMs: number
   readonly minAgeMs: number
-  /** Other work for the same rhythm; an error is reported and changes nothing. */
-  readonly alongside: () => Promise<void>
+  /** Other work for the same rhythm; an error is reported and keeps nothing else from its turn. */
+  readonly alongside: readonly (() => Promise<void>)[]
   readonly onRemoved: (id: EndpointId) => void
   readonly onFailed: (error: unknown) => void
 }
@@ -69,7 +69,7 @@ export async function searchOrphans(search: OrphanSearch): Promise<void> {
   let suspects: ReadonlySet<EndpointId> = new Set()
   await pause(Math.min(firstLookMs, intervalMs), signal)
   while (!signal.aborted) {
-    await alongside().catch(onFailed)
+    for (const part of alongside) await part().catch(onFailed)
     try {
       suspects = await look(search, suspects)
     } catch (error) {

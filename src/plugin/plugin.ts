@@ -20,6 +20,7 @@ import type { Environment, Paths } from '../settings/paths.ts'
 import { driverOf } from '../settings/plugin.ts'
 import type { PluginSettings } from '../settings/plugin.ts'
 import { buryNetworks, createDriver } from './driver.ts'
+import { createFreedSearch } from './freed.ts'
 import { withAddresses } from './ipam.ts'
 import { createLeakSearch } from './leaks.ts'
 import { logExchange } from './log.ts'
@@ -129,16 +130,24 @@ function keepTidy(
       log.warn({ what }, 'gave back what Docker had lost')
     },
   })
+  const searchFreed = createFreedSearch({
+    router,
+    engine,
+    onFound: (network) => {
+      log.warn({ network }, 'removed a network that the swarm has removed')
+    },
+  })
   return searchOrphans({
     router,
     engine,
     signal,
     intervalMs: milliseconds(env, 'WEAVE_ORPHAN_INTERVAL_MS'),
     minAgeMs,
-    async alongside() {
-      await buryNetworks({ router, memory, scope, signal })
-      await searchLeaks(signal)
-    },
+    alongside: [
+      () => buryNetworks({ router, memory, scope, signal }),
+      () => searchLeaks(signal),
+      () => searchFreed(signal),
+    ],
     onRemoved: (endpoint) => {
       log.warn({ endpoint }, 'removed an endpoint whose container is gone')
     },

@@ -529,9 +529,59 @@ describe('scope auto', () => {
   })
 })
 
-describe('orphans', () => {
-  const quick = { WEAVE_ORPHAN_INTERVAL_MS: '30', WEAVE_ORPHAN_AGE_MS: '1' }
+const quick = { WEAVE_ORPHAN_INTERVAL_MS: '30', WEAVE_ORPHAN_AGE_MS: '1' }
 
+describe('a network that the swarm has removed while the plugin was away', () => {
+  const gone = 'kcnhs67njfwzj5tnof7fwykli'
+  const there = 'v7spz76lefklj3eyrzzud2fvw'
+
+  async function startInSwarm(isManager: boolean): Promise<PluginLab> {
+    const lab = await createPluginLab()
+    await lab.startRouter()
+    lab.engine.set('/info', { Swarm: { LocalNodeState: 'active', ControlAvailable: isManager } })
+    lab.engine.set('/networks', [{ Id: there, Name: 'there', Driver: 'weave:latest', IPAM: {} }])
+    lab.engine.set('/containers/json', [])
+    await lab.startEngine()
+    await lab.startPlugin('global', quick)
+    for (const NetworkID of [gone, there, networkId]) {
+      await lab.dockerd.call('NetworkDriver.CreateNetwork', { ...network, NetworkID })
+    }
+    return lab
+  }
+
+  test('is removed by a manager; what the swarm has or never had stays', async () => {
+    await using lab = await startInSwarm(true)
+
+    await expect.poll(() => [...lab.router.networks.keys()]).toEqual([there, networkId])
+    expect(lab.log.join('')).toContain('the swarm has removed')
+  })
+
+  test('is left alone by a worker, which knows only what it uses', async () => {
+    await using lab = await startInSwarm(false)
+
+    await sleep(250)
+
+    expect(lab.router.networks.size).toBe(3)
+  })
+
+  test('is left alone while a container is on it', async () => {
+    await using lab = await startInSwarm(true)
+    lab.engine.set('/containers/json', [
+      {
+        Id: 'c',
+        NetworkSettings: { Networks: { n: { NetworkID: gone, EndpointID: endpointId } } },
+      },
+    ])
+    await lab.dockerd.call('NetworkDriver.CreateNetwork', { ...network, NetworkID: gone })
+    await lab.dockerd.call('NetworkDriver.CreateEndpoint', { ...endpoint, NetworkID: gone })
+
+    await sleep(250)
+
+    expect([...lab.router.networks.keys()]).toContain(gone)
+  })
+})
+
+describe('orphans', () => {
   test('an endpoint that no container claims is removed, a claimed one stays', async () => {
     await using lab = await createPluginLab()
     await lab.startRouter()
