@@ -37,6 +37,9 @@ export function isIpAddress(value: unknown): value is IpAddress {
   return isIpv4(value) || isIpv6(value)
 }
 
+/** What every link with IPv6 must carry in one packet (RFC 8200). */
+export const minIpv6MtuBytes = 1280
+
 export function familyOf(ip: IpAddress): 'IPv4' | 'IPv6' {
   return isIpv4(ip) ? 'IPv4' : 'IPv6'
 }

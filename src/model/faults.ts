@@ -443,6 +443,16 @@ export const routerInPlugin = defineFault('ROUTER_IN_PLUGIN', TEMPORARY, (comman
 
 // ── Containers ──────────────────────────────────────────────────────────────────────────────────
 
+export const mtuBelowIpv6 = defineFault(
+  'MTU_BELOW_IPV6',
+  CONFIG,
+  (address: string, mtuBytes: number) => ({
+    summary: `${address} needs an MTU of at least 1280, but packets of ${mtuBytes} bytes are all that fits here`,
+    remedy:
+      'Raise the MTU: of the network (com.docker.network.driver.mtu), of "weave launch --mtu", or of the hosts\' network ("weave status" shows what fits). Or make the network without --ipv6.',
+  }),
+)
+
 export const interfaceFailed = defineFault(
   'INTERFACE_FAILED',
   OS_ERROR,

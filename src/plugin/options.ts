@@ -31,7 +31,7 @@ export interface NetworkOptions {
 const genericKey = 'com.docker.network.generic'
 
 const multicastOption = 'works.weave.multicast'
-const mtuOption = 'com.docker.network.driver.mtu'
+export const mtuOption = 'com.docker.network.driver.mtu'
 export const nameOption = 'weave.network'
 export const rangeOption = 'weave.ip-range'
 const ourMtuOption = 'weave.mtu'

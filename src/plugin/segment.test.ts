@@ -20,6 +20,16 @@ test('in global scope a network is what Docker calls it', () => {
   )
 })
 
+test('an MTU that IPv6 does not work with is refused where there is IPv6', () => {
+  const both = [pool, { AddressSpace: 'LocalDefault', Pool: 'fd00::/64' }]
+  const small = { 'com.docker.network.driver.mtu': '1279' }
+  const least = { 'com.docker.network.driver.mtu': '1280' }
+
+  expect(() => make({ scope: 'global', pools: both, generic: small })).toThrow(/1279.*fd00::\/64/)
+  expect(make({ scope: 'global', pools: both, generic: least }).spec.mtuBytes).toBe(1280)
+  expect(make({ scope: 'global', generic: small }).spec.mtuBytes).toBe(1279)
+})
+
 test('in local scope a network is its name, or its first subnet', () => {
   const range = { 'weave.ip-range': '10.44.3.0/24' }
 

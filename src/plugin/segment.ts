@@ -12,13 +12,13 @@
 import type { NetworkSpec } from '../control/messages.ts'
 import type { CreateNetworkRequest, IpamData } from '../docker/driver-messages.ts'
 import type { Scope } from '../docker/remote-driver.ts'
-import { ipBytes, ipFromBytes, isIpv4 } from '../model/address.ts'
+import { ipBytes, ipFromBytes, isIpv4, minIpv6MtuBytes } from '../model/address.ts'
 import { isNetworkId } from '../model/cluster.ts'
 import type { NetworkId } from '../model/cluster.ts'
 import { badNetworkOption, localIpam, networkUnnamed } from '../model/faults.ts'
 import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts'
 import type { Prefix } from '../model/prefix.ts'
-import { nameOption, rangeOption } from './options.ts'
+import { mtuOption, nameOption, rangeOption } from './options.ts'
 import type { NetworkOptions } from './options.ts'
 
 export interface Segment {
@@ -46,6 +46,7 @@ export function segmentOf(
   context: SegmentContext,
 ): Segment {
   const pools = [...request.IPv4Data, ...request.IPv6Data].flatMap(readPool)
+  requireRoom(pools, options)
   const spec = {
     subnets: pools.map(({ subnet }) => formatPrefix(subnet)),
     multicast: options.multicast,
@@ -65,6 +66,14 @@ export function idOfSubnet(subnet: Prefix | undefined): NetworkId {
   const id = text.replace(/^:/, '0:').replaceAll(':', '.').replace('/', '-')
   if (!isNetworkId(id)) throw networkUnnamed()
   return id
+}
+
+/** The router lowers an MTU to what the underlay carries; what was asked for is judged here. */
+function requireRoom(pools: readonly Pool[], { mtuBytes = minIpv6MtuBytes }: NetworkOptions): void {
+  const ipv6 = pools.find(({ subnet }) => !isIpv4(subnet.address))
+  if (mtuBytes >= minIpv6MtuBytes || ipv6 === undefined) return
+  const need = `${formatPrefix(ipv6.subnet)} needs at least ${minIpv6MtuBytes}`
+  throw badNetworkOption(mtuOption, `${mtuBytes}, but ${need}`)
 }
 
 interface Pool {

@@ -38,6 +38,7 @@ beforeEach(async () => {
     turns,
     settleLinks: async () => linkProblem,
     announce: async () => {},
+    mtuBytes: 1450,
     now: () => new Date(0),
     randomBytes: () => Uint8Array.of(1, 2, 3, 4, 5),
   })
@@ -73,6 +74,23 @@ test('without an address the MAC is random, and stays the same when the call is 
 test('a network nobody told this host about is found or made', async () => {
   await attachments.put(id, spec, never)
   expect(facts.networks.get(network)).toMatchObject({ vni: 7, multicast: false })
+})
+
+test('an IPv6 address is refused where the network carries less than IPv6 needs', async () => {
+  await facts.setNetwork({
+    id: network,
+    vni: vni(7),
+    subnets: [],
+    multicast: false,
+    mtuBytes: 1279,
+  })
+  const both = { ...spec, addresses: ['10.32.0.5/24', 'fd00::5/64'] }
+  await expect(attachments.put(id, both, never)).rejects.toMatchObject({
+    code: 'MTU_BELOW_IPV6',
+    message: expect.stringContaining('fd00::5/64'),
+  })
+  expect(facts.endpoints.size).toBe(0)
+  await attachments.put(id, spec, never)
 })
 
 test('when the interface cannot be made, nothing is left behind', async () => {

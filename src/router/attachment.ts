@@ -14,17 +14,17 @@
 import { createHash } from 'node:crypto'
 import type { EndpointReply, EndpointSpec, JoinReply, JoinSpec } from '../control/messages.ts'
 import { containerEndName } from '../datapath/names.ts'
-import { isIpv4, ipBytes, isMac } from '../model/address.ts'
+import { isIpv4, ipBytes, isMac, minIpv6MtuBytes } from '../model/address.ts'
 import type { IpAddress, Mac } from '../model/address.ts'
 import type { EndpointId } from '../model/cluster.ts'
-import { endpointUnknown, interfaceFailed } from '../model/faults.ts'
+import { endpointUnknown, interfaceFailed, mtuBelowIpv6 } from '../model/faults.ts'
 import { parsePrefix } from '../model/prefix.ts'
 import type { Turns } from '../reconcile/turns.ts'
 import type { Facts, OwnEndpoint } from './facts.ts'
 import type { Networks } from './networks.ts'
 
 export interface Attachments {
-  /** @throws INTERFACE_FAILED, with nothing left behind. */
+  /** @throws INTERFACE_FAILED, MTU_BELOW_IPV6, with nothing left behind. */
   readonly put: (id: EndpointId, spec: EndpointSpec, signal: AbortSignal) => Promise<EndpointReply>
   /** @throws ENDPOINT_UNKNOWN */
   readonly join: (id: EndpointId, spec: JoinSpec, signal: AbortSignal) => Promise<JoinReply>
@@ -41,6 +41,8 @@ export interface AttachmentSources {
   readonly settleLinks: (id: EndpointId, signal: AbortSignal) => Promise<string | undefined>
   /** Gives the other hosts and the tables a moment to hear of a change; never fails. */
   readonly announce: (signal: AbortSignal) => Promise<void>
+  /** What fits between containers on this host. */
+  readonly mtuBytes: number
   readonly now: () => Date
   /** Five random bytes, for the MAC of an endpoint without an address. */
   readonly randomBytes: () => Uint8Array
@@ -85,11 +87,13 @@ export function createAttachments(sources: AttachmentSources): Attachments {
 }
 
 async function putEndpoint(
-  { facts, networks, settleLinks, announce, now, randomBytes }: AttachmentSources,
+  sources: AttachmentSources,
   { id, ...spec }: EndpointSpec & { readonly id: EndpointId },
   signal: AbortSignal,
 ): Promise<EndpointReply> {
-  const { id: network } = await networks.ensure(spec.network)
+  const { facts, networks, settleLinks, announce, now, randomBytes } = sources
+  const { id: network, mtuBytes: asked = sources.mtuBytes } = await networks.ensure(spec.network)
+  requireRoom(spec.addresses, Math.min(asked, sources.mtuBytes))
   const before = facts.endpoints.get(id)
   const mac = spec.mac ?? before?.mac ?? chooseMac(spec.addresses, randomBytes)
   const since = before?.since ?? now().toISOString()
@@ -100,6 +104,13 @@ async function putEndpoint(
   await facts.deleteEndpoint(id)
   void announce(signal)
   throw interfaceFailed(id, problem)
+}
+
+/** Docker would fail with "no such file", for the kernel has no IPv6 on such a link. */
+function requireRoom(subnetAddresses: readonly string[], mtuBytes: number): void {
+  if (mtuBytes >= minIpv6MtuBytes) return
+  const ipv6 = subnetAddresses.find((text) => text.includes(':'))
+  if (ipv6 !== undefined) throw mtuBelowIpv6(ipv6, mtuBytes)
 }
 
 /**

@@ -48,6 +48,7 @@ export function createRouterApi(
       return loops.settleLinks({ id, vni }, signal)
     },
     announce: loops.announce,
+    mtuBytes,
     now: () => new Date(),
     randomBytes: () => randomBytes(5),
   })
