@@ -44,13 +44,31 @@ test('peers, networks, endpoints and store are tables', () => {
   expect(viewPeers(sample())).toBe(
     'HOST               ID  ADDRESS    VERSION  ENDPOINTS\nhost1 (this host)  a1  10.99.0.2  0.1.0    1',
   )
-  expect(viewNetworks(sample())).toMatch(/^n{12} +7 +10\.32\.0\.0\/12 +1450 +no +1 +0 +wvb7$/m)
+  expect(viewNetworks(sample())).toMatch(
+    /^n{12} +- +- +7 +10\.32\.0\.0\/12 +1450 +no +1 +0 +wvb7$/m,
+  )
   expect(viewEndpoints(sample())).toMatch(
     /^e{12} +n{12} +10\.32\.0\.1 +02:00:00:00:00:01 +host1 \(this host\) +joined +-$/m,
   )
   expect(viewStore(sample())).toMatch(/^cluster +c1$/m)
   expect(viewNetworks(sample({ networks: [] }))).toContain('docker network create')
   expect(viewEndpoints(sample({ endpoints: [] }))).toContain('docker run')
+})
+
+test('in local scope, networks have names, states and reasons', () => {
+  const web = { driver: 'weave', name: 'web', subnets: ['10.33.0.0/16'] }
+  const text = viewNetworks(
+    sample({
+      definitions: [
+        { ...web, network: sample().networks[0]?.id, state: 'leaving', problem: 'still in use' },
+        { ...web, name: 'db', state: 'pending' },
+      ],
+    }),
+  )
+
+  expect(text).toMatch(/^n{12} +web +leaving +7 +10\.32\.0\.0\/12 /m)
+  expect(text).toMatch(/^- +db +pending +- +10\.33\.0\.0\/16 /m)
+  expect(text).toMatch(/^web: still in use$/m)
 })
 
 test('a launch says whether it founded or joined, and where the store is', () => {
@@ -124,6 +142,7 @@ function sample(changes: Partial<Status> = {}): Status {
       },
     ],
     pools: [],
+    definitions: [],
     targets: [{ name: 'links', state: 'settled', passes: 3, drift: 0 }],
     warnings: [],
   }

@@ -86,19 +86,37 @@ export function viewConnections(connections: readonly Connection[]): string {
   return formatTable(['host', 'control', 'udp', 'state', 'connect'], rows) ?? 'no hosts'
 }
 
-export function viewNetworks({ networks }: Status): string {
-  const rows = networks.map((network) => [
-    short(network.id),
-    `${network.vni}`,
-    network.subnets.join(' ') || '-',
-    `${network.mtuBytes}`,
-    network.multicast ? 'yes' : 'no',
-    `${network.localEndpoints}`,
-    `${network.remoteEndpoints}`,
-    network.bridge ?? '-',
-  ])
-  const headings = ['network', 'vni', 'subnets', 'mtu', 'multicast', 'here', 'elsewhere', 'bridge']
-  return formatTable(headings, rows) ?? 'no networks: "docker network create --driver=weave NAME"'
+export function viewNetworks({ networks, definitions }: Status): string {
+  const segments = new Set(networks.map(({ id }) => id))
+  const rows = networks.map((network) => {
+    const named = definitions.filter((definition) => definition.network === network.id)
+    return [
+      short(network.id),
+      named.map(({ name }) => name).join(' ') || '-',
+      named.map(({ state }) => state).join(' ') || '-',
+      `${network.vni}`,
+      network.subnets.join(' ') || '-',
+      `${network.mtuBytes}`,
+      network.multicast ? 'yes' : 'no',
+      `${network.localEndpoints}`,
+      `${network.remoteEndpoints}`,
+      network.bridge ?? '-',
+    ]
+  })
+  const others = definitions.filter(
+    ({ network }) => network === undefined || !segments.has(network),
+  )
+  const unmade = others.map(({ network, name, state, subnets }) => {
+    const id = network === undefined ? '-' : short(network)
+    return [id, name, state, '-', subnets.join(' ') || '-', '-', '-', '0', '0', '-']
+  })
+  const first = ['network', 'name', 'state', 'vni', 'subnets', 'mtu', 'multicast', 'here']
+  const table = formatTable([...first, 'elsewhere', 'bridge'], [...rows, ...unmade])
+  const problems = definitions.flatMap(({ name, problem }) =>
+    problem === undefined ? [] : [`${name}: ${problem}`],
+  )
+  if (table === undefined) return 'no networks: "docker network create --driver=weave NAME"'
+  return [table, ...problems].join('\n')
 }
 
 export function viewEndpoints({ endpoints }: Status): string {

@@ -13,6 +13,7 @@ import type { PoolId } from '../model/pool.ts'
 import type {
   AddressReply,
   AddressSpec,
+  DriverSpec,
   EndpointReply,
   EndpointSpec,
   JoinReply,
@@ -65,6 +66,8 @@ export interface RouterApi {
   ) => Promise<AddressReply>
   /** What is unknown is no error. */
   readonly releaseAddress: (pool: PoolId, address: IpAddress, options: CallOptions) => Promise<void>
+  /** Networks of a driver in local scope are spread over the engines from then on. */
+  readonly putDriver: (name: string, spec: DriverSpec, options: CallOptions) => Promise<void>
   /** Resolves once the router has begun to end; it must still deliver this reply. */
   readonly stop: (options: CallOptions) => Promise<void>
   /** Resolves when everything of ours is removed; then the router ends as for `stop`. */

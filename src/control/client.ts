@@ -69,6 +69,10 @@ export function createRouterClient(options: RouterClientOptions): RouterClient {
       await ask({ method: 'DELETE', path: endpointPath(id), signal }, empty)
     },
     ...poolCalls(ask),
+    async putDriver(name, body, { signal }) {
+      const path = `/v1/drivers/${encodeURIComponent(name)}`
+      await ask({ method: 'PUT', path, body, signal }, empty)
+    },
     async stop({ signal }) {
       await ask({ method: 'POST', path: '/v1/stop', signal }, empty)
     },

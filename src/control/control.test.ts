@@ -37,6 +37,9 @@ test('a call arrives as it was made, and its result comes back', async () => {
     async leaveEndpoint(id) {
       seen.push(id)
     },
+    async putDriver(name, { scope }) {
+      seen.push(`${name} ${scope}`)
+    },
   })
   await using _server = await serveControl({ socket, router })
   using client = createRouterClient({ socket })
@@ -44,9 +47,10 @@ test('a call arrives as it was made, and its result comes back', async () => {
 
   const reply = await client.putNetwork(network, spec, { signal })
   await client.leaveEndpoint(endpoint, { signal })
+  await client.putDriver('weave', { scope: 'local' }, { signal })
 
   expect(reply).toEqual({ id: network, vni: 7, mtuBytes: 1450 })
-  expect(seen).toEqual([network, spec, endpoint])
+  expect(seen).toEqual([network, spec, endpoint, 'weave local'])
 })
 
 test('a fault of the router keeps its code, its remedy and its exit status', async () => {
@@ -124,6 +128,8 @@ test.each([
     'addresses: two addresses of one family',
   ],
   ['POST', '/v1/endpoints/e/join', { sandbox: 1 }, 400, 'BAD_REQUEST', 'sandbox: '],
+  ['PUT', '/v1/drivers/weave', { scope: 'some' }, 400, 'BAD_REQUEST', 'scope: '],
+  ['PUT', '/v1/drivers/a%2Fb', { scope: 'local' }, 400, 'BAD_REQUEST', 'not a driver'],
   ['POST', '/v1/stop', { now: true }, 400, 'BAD_REQUEST', 'now'],
   ['GET', '/v1/networks/n', undefined, 405, 'UNKNOWN_CALL', 'GET /v1/networks/n'],
   ['GET', '/v1/nothing', undefined, 404, 'UNKNOWN_CALL', '/v1/nothing'],
@@ -222,6 +228,7 @@ function fakeRouter(calls: Partial<RouterApi>): RouterApi {
     leaveEndpoint: refuse,
     deleteEndpoint: refuse,
     holdings: refuse,
+    putDriver: refuse,
     holdPool: refuse,
     releasePool: refuse,
     grantAddress: refuse,

@@ -16,6 +16,7 @@
  *   POST   /v1/pools/:id/release            → {}               unknown ID is no error
  *   POST   /v1/pools/:id/addresses  AddressSpec → AddressReply
  *   DELETE /v1/pools/:id/addresses/:address → {}               unknown is no error
+ *   PUT    /v1/drivers/:name  DriverSpec    → {}               a plugin says that it serves Docker here
  *   POST   /v1/stop                         → {}               the router ends; traffic goes on
  *   POST   /v1/reset                        → ResetReply       removes our links, rules, records, then ends
  *
@@ -133,6 +134,7 @@ export const holdsSpec = z.strictObject({
 })
 
 export const holdsReply = z.strictObject({ held: z.array(ipAddress), busy: z.boolean() })
+export const driverSpec = z.strictObject({ scope: z.enum(['global', 'local']) })
 
 export const holdings = z.strictObject({
   pools: z.array(
@@ -175,6 +177,23 @@ const networkStatus = z.strictObject({
   tunnel: z.string().optional(),
   localEndpoints: z.number().int(),
   remoteEndpoints: z.number().int(),
+})
+
+/** A network that is spread over the engines, as this host's engine has it. */
+const definitionStatus = z.strictObject({
+  driver: z.string(),
+  name: z.string(),
+  /** The segment that it is; joins it with `networks`. */
+  network: networkId.optional(),
+  /** The engine's own ID of it. */
+  dockerId: z.string().optional(),
+  subnets: z.array(z.string()),
+  /**
+   * `leaving`: removed elsewhere, still used here. `conflict`: the engine has another of this name.
+   * `pending`: to be made, changed or removed here, and on the way.
+   */
+  state: z.enum(['everywhere', 'pending', 'leaving', 'conflict']),
+  problem: z.string().optional(),
 })
 
 const endpointStatus = z.strictObject({
@@ -254,6 +273,8 @@ export const status = z.strictObject({
   }),
   peers: z.array(peer),
   networks: z.array(networkStatus),
+  /** Local scope only. */
+  definitions: z.array(definitionStatus),
   endpoints: z.array(endpointStatus),
   pools: z.array(poolStatus),
   targets: z.array(targetStatus),
@@ -297,6 +318,7 @@ export type HelpSpec = z.infer<typeof helpSpec>
 export type HelpReply = z.infer<typeof helpReply>
 export type HoldsSpec = z.infer<typeof holdsSpec>
 export type HoldsReply = z.infer<typeof holdsReply>
+export type DriverSpec = z.infer<typeof driverSpec>
 export type ResetReply = z.infer<typeof resetReply>
 export type Status = z.infer<typeof status>
 export type ClusterReply = z.infer<typeof clusterReply>

@@ -12,13 +12,22 @@ import { parseIp } from '../model/address.ts'
 import type { IpAddress } from '../model/address.ts'
 import { isEndpointId, isNetworkId } from '../model/cluster.ts'
 import type { EndpointId, NetworkId } from '../model/cluster.ts'
+import { isDriverName } from '../model/definition.ts'
 import { badRequest, poolUnknown } from '../model/faults.ts'
 import { isPoolId } from '../model/pool.ts'
 import type { PoolId } from '../model/pool.ts'
 import type { RouterApi } from './api.ts'
 import { check } from './check.ts'
 import { renderFault } from './errors.ts'
-import { addressSpec, empty, endpointSpec, joinSpec, networkSpec, poolSpec } from './messages.ts'
+import {
+  addressSpec,
+  driverSpec,
+  empty,
+  endpointSpec,
+  joinSpec,
+  networkSpec,
+  poolSpec,
+} from './messages.ts'
 
 export interface ControlOptions {
   /** Path of the unix socket; its directory is made if missing. */
@@ -47,6 +56,7 @@ export function serveControl({
       ...networkRoutes(router),
       ...endpointRoutes(router),
       ...poolRoutes(router),
+      driverRoute(router),
       ...processRoutes(router),
     ],
     renderError: renderFault,
@@ -130,6 +140,15 @@ function poolRoutes(router: RouterApi): Route[] {
   ]
 }
 
+function driverRoute(router: RouterApi): Route {
+  return {
+    method: 'PUT',
+    path: '/v1/drivers/:name',
+    handle: async ({ params, body, signal }) =>
+      router.putDriver(driverNameOf(params), check(driverSpec, body), { signal }),
+  }
+}
+
 function processRoutes(router: RouterApi): Route[] {
   return [
     {
@@ -155,6 +174,11 @@ function processRoutes(router: RouterApi): Route[] {
       },
     },
   ]
+}
+
+function driverNameOf({ name }: Call['params']): string {
+  if (!isDriverName(name)) throw badRequest(`not a driver's name: ${JSON.stringify(name)}`)
+  return name
 }
 
 function networkIdOf({ id }: Call['params']): NetworkId {

@@ -56,11 +56,17 @@ export const segmentOption = 'weave.network'
 /** Below what a file system takes as a file name (255 bytes). */
 const maxIdLength = 200
 const idText = /^[\w.!~*'()%-]+\/[\w.!~*'()%-]+$/
+const driverText = /^[a-z0-9][a-z0-9_.-]{0,62}$/i
 const generationText = /^[0-9a-f]{32}$/
 /** Labels that say what made a network, not what it is. */
 const toolLabels = new Set(['com.docker.compose.version', 'com.docker.compose.config-hash'])
 /** Engines from 28 on show these among the options, whether they were given or not. */
 const familyOption = /^com\.docker\.network\.enable_ipv[46]$/
+
+/** The base name of a plugin's socket. */
+export function isDriverName(value: unknown): value is string {
+  return isText(value) && driverText.test(value)
+}
 
 /** Undefined for a name that no key and no file could have. */
 export function definitionId({

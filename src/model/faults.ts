@@ -191,6 +191,15 @@ export const engineRefused = defineFault(
   }),
 )
 
+export const networkConflict = defineFault(
+  'NETWORK_CONFLICT',
+  CONFIG,
+  (name: string, differs: readonly string[]) => ({
+    summary: `this host has another network "${name}" than the cluster: ${differs.join('; ')}`,
+    remedy: `Disconnect its containers or run "docker network rm ${name}" here, and it becomes the cluster's; or remove it on another host, and this one becomes it.`,
+  }),
+)
+
 export const localIpam = defineFault(
   'LOCAL_IPAM',
   USAGE,

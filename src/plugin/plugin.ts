@@ -19,6 +19,7 @@ import { pluginPaths } from '../settings/paths.ts'
 import type { Environment, Paths } from '../settings/paths.ts'
 import { driverOf } from '../settings/plugin.ts'
 import type { PluginSettings } from '../settings/plugin.ts'
+import { announce } from './announce.ts'
 import { buryNetworks, createDriver } from './driver.ts'
 import { createFreedSearch } from './freed.ts'
 import { withAddresses } from './ipam.ts'
@@ -96,12 +97,13 @@ export async function startPlugin(
   log.info({ driver: driverName, socket: settings.socket, scope }, 'serving')
   const ending = new AbortController()
   const searching = keepTidy(ending.signal, { router: client, engine, memory, scope, env, log })
+  const announcing = announce({ router: client, driverName, scope, log }, ending.signal)
   return {
     scope,
     async stop() {
       ending.abort(new Error('the plugin ends'))
       await server.drain({ graceMs: drainMs })
-      await searching
+      await Promise.all([searching, announcing])
       client[Symbol.dispose]()
     },
   }

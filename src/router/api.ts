@@ -9,11 +9,13 @@ import type { Addresses } from './addresses.ts'
 import type { Attachments } from './attachment.ts'
 import type { Facts } from './facts.ts'
 import type { Networks } from './networks.ts'
+import type { Spreading } from './spreading.ts'
 
 export interface ApiSources {
   readonly facts: Facts
   readonly networks: Networks
   readonly attachments: Attachments
+  readonly spreading: Pick<Spreading, 'putDriver'>
   readonly addresses: Addresses
   readonly mtuBytes: number
   /** Something that this host knows by itself has changed. */
@@ -45,6 +47,7 @@ export function createApi(sources: ApiSources): RouterApi {
     joinEndpoint: (id, spec, { signal }) => changing(attachments.join(id, spec, signal)),
     leaveEndpoint: (id: EndpointId) => changing(attachments.leave(id)),
     deleteEndpoint: (id) => changing(attachments.remove(id)),
+    putDriver: (name, { scope }) => sources.spreading.putDriver({ name, scope }),
     ...poolCalls(sources.addresses),
     async stop() {
       stop()

@@ -27,6 +27,8 @@ export interface ClusterSources {
   readonly routes: () => readonly string[]
   /** For the identity and the epoch of a store that has none. */
   readonly randomId: () => string
+  /** Networks that Docker has here, with or without a container. */
+  readonly kept: () => ReadonlySet<NetworkId>
 }
 
 export interface Cluster {
@@ -45,6 +47,8 @@ export interface Cluster {
   readonly own: (lease: LeaseId) => OwnRecords
   /** Waits until the view has come to `revision`. Throws before the store has been read. */
   readonly published: (revision: Revision, signal: AbortSignal) => Promise<PublishedRecords>
+  /** Waits until the view has come to `revision`. Throws when it cannot be relied on. */
+  readonly caughtUp: (revision: Revision, signal: AbortSignal) => Promise<void>
   readonly network: (id: NetworkId) => Network | undefined
   /** Of every network that the cluster knows. Throws before the store has been read. */
   readonly networkIds: () => ReadonlySet<NetworkId>
@@ -79,7 +83,7 @@ export function createCluster(sources: ClusterSources): Cluster {
       const clusterId = view.home() ?? newClusterId
       // A store that has lost its data twice must not get the same epoch twice.
       const loss = view.epoch() === undefined ? view.version() : ''
-      const key = [facts.version(), lease, clusterId, loss, ...routes()]
+      const key = [facts.version(), lease, clusterId, loss, ...routes(), ...sources.kept()]
       return own(key.join(' '), lease, clusterId)
     },
     async published(revision, signal) {
@@ -95,6 +99,7 @@ export function createCluster(sources: ClusterSources): Cluster {
         foreign: view.foreign(),
       }
     },
+    caughtUp: (revision, signal) => caughtUp(view, revision, signal),
     network: (id) => view.networks().get(id)?.value,
     networkIds() {
       requireView(view)
@@ -182,12 +187,12 @@ function hostsOf(view: View): ReadonlyMap<HostId, Host> {
 }
 
 function ownRecords(
-  { self, facts, routes, randomId }: ClusterSources,
+  { self, facts, routes, randomId, kept }: ClusterSources,
   { lease, clusterId }: { readonly lease: LeaseId; readonly clusterId: string },
 ): OwnRecords {
   const networks = [...facts.networks.values()]
   const endpoints = [...facts.endpoints.values()].filter(({ phase }) => phase !== 'left')
-  const inUse = new Set(endpoints.map(({ network }) => network))
+  const inUse = new Set([...endpoints.map(({ network }) => network), ...kept()])
   return {
     cluster: clusterId,
     epoch: randomId(),

@@ -10,6 +10,7 @@ import type { Loops } from './loops.ts'
 import type { RouterOptions } from './parts.ts'
 import { renderPools } from './pool-status.ts'
 import type { Prepared } from './prepare.ts'
+import type { Spreading } from './spreading.ts'
 import { renderStatus } from './status.ts'
 
 export interface InspectionSources {
@@ -19,6 +20,7 @@ export interface InspectionSources {
   readonly facts: Facts
   readonly connection: Connection
   readonly loops: Loops
+  readonly spreading: Spreading
   readonly warnings: readonly string[]
   readonly startedAt: Date
   readonly runAs?: RouterOptions['runAs']
@@ -35,6 +37,7 @@ export function inspect(sources: InspectionSources): Status {
   const { settings, membership } = prepared
   const cluster = view.cluster() ?? membership.cluster
   const problem = view.problem()
+  const spread = sources.spreading.status()
   return renderStatus({
     self,
     host: {
@@ -60,7 +63,8 @@ export function inspect(sources: InspectionSources): Status {
     remote: [...view.endpoints().values()].map(({ value }) => value),
     pools: renderPools(sources),
     loops: loops.reports(),
-    warnings: sources.warnings,
+    definitions: spread.definitions,
+    warnings: [...sources.warnings, ...spread.warnings],
   })
 }
 

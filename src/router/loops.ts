@@ -2,7 +2,8 @@
  * The router's control loops, and what they are to each other.
  *
  *   facts ──▶ links ──▶ tables ◀── view of the store ◀── publication ◀── facts
- *                          filters ◀──┘
+ *                          filters ◀──┤
+ *      Docker's networks ◀── spread ◀──┘
  *
  * Events only ring. A container's start waits for `links`; everything else follows by itself.
  */
@@ -29,6 +30,7 @@ export interface Loops {
   readonly ringAll: () => void
   readonly ringTables: () => void
   readonly ringFilters: () => void
+  readonly ringSpread: () => void
   readonly settleLinks: (
     endpoint: { readonly id: EndpointId; readonly vni: Vni | undefined },
     signal: AbortSignal,
@@ -43,7 +45,7 @@ export interface Loops {
 }
 
 export type Targets = Readonly<
-  Record<'links' | 'sweep' | 'tables' | 'filters' | 'publication' | 'memory', AnyTarget>
+  Record<'links' | 'sweep' | 'tables' | 'filters' | 'publication' | 'memory' | 'spread', AnyTarget>
 >
 
 type AnyTarget = <Visit>(visit: <D, A, S>(target: Target<D, A, S>) => Visit) => Visit
@@ -59,13 +61,7 @@ export function startLoops(
 ): Loops {
   const stopping = new AbortController()
   const signal = AbortSignal.any([ending, stopping.signal])
-  function start(
-    target: AnyTarget,
-    { everyMs = resyncMs, onChanged }: { everyMs?: number; onChanged?: () => void } = {},
-  ): Loop {
-    const onPass = createReporter(log, onChanged)
-    return target((one) => startLoop(one, { signal, resyncMs: everyMs, backoffMs, onPass }))
-  }
+  const start = createStarter({ signal, log })
   function ringAll(): void {
     for (const loop of ringable) loop.ring()
   }
@@ -76,12 +72,16 @@ export function startLoops(
   // A network that came back into this host's memory concerns its links and tables.
   const memory = start(targets.memory, { onChanged: ringAll })
   const ringable = [links, start(targets.sweep), tables, publication, memory]
-  const all = [...ringable, filters]
+  const inOrder = [...ringable, filters]
+  // Docker may be away; that is not our disorder, and nothing else depends on it.
+  const spread = start(targets.spread)
+  const all = [...inOrder, spread]
   const done = Promise.all(all.map((loop) => loop.done))
   return {
     ringAll,
     ringTables: tables.ring,
     ringFilters: filters.ring,
+    ringSpread: spread.ring,
     async settleLinks(endpoint, callSignal) {
       const problem = problemWith(endpoint, await links.next(callSignal))
       tables.ring()
@@ -93,12 +93,31 @@ export function startLoops(
       await Promise.allSettled([tables.next(soon), publication.next(soon)])
     },
     reports: () => all.map((loop) => loop.report()),
-    areInOrder: () => all.every((loop) => loop.hasSettled() && loop.report().state !== 'failing'),
+    areInOrder: () =>
+      inOrder.every((loop) => loop.hasSettled() && loop.report().state !== 'failing'),
     async stop() {
       stopping.abort()
       await done
     },
     done,
+  }
+}
+
+type Starter = (
+  target: AnyTarget,
+  options?: { readonly everyMs?: number; readonly onChanged?: () => void },
+) => Loop
+
+function createStarter({
+  signal,
+  log,
+}: {
+  readonly signal: AbortSignal
+  readonly log: Logger
+}): Starter {
+  return (target, { everyMs = resyncMs, onChanged } = {}) => {
+    const onPass = createReporter(log, onChanged)
+    return target((one) => startLoop(one, { signal, resyncMs: everyMs, backoffMs, onPass }))
   }
 }
 

@@ -3,7 +3,8 @@
  *
  * Docker tells one host only that a network is gone. The others learn it from the store: a network
  * that had been published and is not there any more was removed by somebody, unless containers of
- * ours still use it, in which case the publication makes it anew.
+ * ours still use it, or our engine still has it (local scope: each has its own), in which case the
+ * publication makes it anew.
  *
  * A store that lost its data does not look like that: its records are held in the view until hosts
  * have published again (see `store/view.ts`).
@@ -26,11 +27,19 @@ export type MemoryStep =
 interface Remembered {
   readonly networks: readonly KnownNetwork[]
   readonly inUse: ReadonlySet<NetworkId>
+  readonly kept: ReadonlySet<NetworkId>
 }
 
 export function memoryTarget(
   facts: Facts,
-  cluster: Pick<Cluster, 'network' | 'networkIds'>,
+  {
+    cluster,
+    kept,
+  }: {
+    readonly cluster: Pick<Cluster, 'network' | 'networkIds'>
+    /** Docker has them here, with or without a container. */
+    readonly kept: () => ReadonlySet<NetworkId>
+  },
 ): Target<ReadonlySet<NetworkId>, Remembered, MemoryStep> {
   async function apply(step: MemoryStep): Promise<void> {
     switch (step.kind) {
@@ -50,6 +59,7 @@ export function memoryTarget(
     observe: async () => ({
       networks: [...facts.networks.values()],
       inUse: new Set([...facts.endpoints.values()].map(({ network }) => network)),
+      kept: kept(),
     }),
     plan: planMemory,
     apply: oneByOne(apply),
@@ -58,23 +68,24 @@ export function memoryTarget(
 
 export function planMemory(
   inCluster: ReadonlySet<NetworkId>,
-  { networks, inUse }: Remembered,
+  { networks, inUse, kept }: Remembered,
 ): readonly MemoryStep[] {
   const remembered = new Set(networks.map(({ id }) => id))
+  const needed = new Set([...inUse, ...kept])
   const lost = [...inUse].filter((id) => !remembered.has(id) && inCluster.has(id))
   return [
     ...lost.map((id) => ({ kind: 'recall', id }) as const),
-    ...networks.flatMap((network) => planNetwork(network, { inCluster, inUse })),
+    ...networks.flatMap((network) => planNetwork(network, { inCluster, needed })),
   ]
 }
 
 function planNetwork(
   network: KnownNetwork,
-  sets: { readonly inCluster: ReadonlySet<NetworkId>; readonly inUse: ReadonlySet<NetworkId> },
+  sets: { readonly inCluster: ReadonlySet<NetworkId>; readonly needed: ReadonlySet<NetworkId> },
 ): readonly MemoryStep[] {
   const { id, removed, published } = network
   const known = sets.inCluster.has(id)
   if (removed === true) return known ? [] : [{ kind: 'forget', id }]
   if (known) return published === true ? [] : [{ kind: 'note-published', network }]
-  return published === true && !sets.inUse.has(id) ? [{ kind: 'forget', id }] : []
+  return published === true && !sets.needed.has(id) ? [{ kind: 'forget', id }] : []
 }

@@ -9,6 +9,7 @@ import type { Connection } from './connection.ts'
 import type { Facts } from './facts.ts'
 import type { Logger } from './log.ts'
 import type { Prepared } from './prepare.ts'
+import type { Spreading } from './spreading.ts'
 
 export interface RouterOptions {
   readonly prepared: Prepared
@@ -30,6 +31,7 @@ export interface Parts extends RouterOptions {
   readonly tableMemory: TableMemory
   readonly connection: Connection
   readonly cluster: Cluster
+  readonly spreading: Spreading
   /** Subnets that this host has routes to, in CIDR form. */
   readonly routes: () => readonly string[]
   readonly warnings: string[]

@@ -57,6 +57,7 @@ export function createRouterApi(
     networks,
     attachments,
     addresses,
+    spreading: parts.spreading,
     mtuBytes,
     onChange: loops.ringAll,
     status: async () => inspect(inspection),

@@ -10,11 +10,12 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
 import { servePeers } from '../control/peer.ts'
 import { serveControl } from '../control/server.ts'
 import { overlayMtuBytes } from '../datapath/mtu.ts'
+import { createEngine } from '../docker/engine.ts'
 import type { Host } from '../model/cluster.ts'
 import { routerNotReady } from '../model/faults.ts'
 import { version } from '../model/version.ts'
@@ -29,6 +30,7 @@ import type { View } from '../store/view.ts'
 import { createTableMemory } from '../targets/table-memory.ts'
 import { openAddresses } from './addresses.ts'
 import type { Addresses } from './addresses.ts'
+import { openAdoptions, openDrivers } from './adopted.ts'
 import { createCluster } from './cluster.ts'
 import { connectStore } from './connection.ts'
 import { openFacts } from './facts.ts'
@@ -40,6 +42,7 @@ import type { Parts, RouterOptions } from './parts.ts'
 import type { Prepared } from './prepare.ts'
 import { createRouterApi } from './router-api.ts'
 import { watchRoutes } from './routes.ts'
+import { createSpreading } from './spreading.ts'
 import { createTargets } from './targets.ts'
 import { findUnderlay, hostsOf } from './underlay.ts'
 import type { Underlay } from './underlay.ts'
@@ -53,11 +56,16 @@ const ethernetMtuBytes = 1500
 export async function runRouter(options: RouterOptions): Promise<void> {
   const { prepared, paths, log, ending } = options
   const { signal } = ending
+  // Every part of the router listens for its end.
+  setMaxListeners(0, signal)
   const warnings = [...prepared.warnings]
-  const facts = await openFacts(paths, (problem) => {
+  function setAside(problem: string): void {
     warnings.push(problem)
     log.warn(problem)
-  })
+  }
+  const facts = await openFacts(paths, setAside)
+  const adoptions = await openAdoptions(paths, setAside)
+  const drivers = await openDrivers(paths, setAside)
   using socket = openRouteSocket()
   using sweeper = openRouteSocket()
   const { underlay, mtuBytes } = await measureUnderlay(prepared, { socket, warnings })
@@ -67,14 +75,18 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   await using connection = await connectStore({ prepared, paths, self, log, signal, onChange })
   const { view } = connection
   const routes = await watchRoutes(signal)
-  const cluster = createCluster({ self, mtuBytes, facts, view, routes, randomId })
+  const kept = adoptions.segments
+  const cluster = createCluster({ self, mtuBytes, facts, view, routes, randomId, kept })
+  const shared = { view, store: connection.store, caughtUp: cluster.caughtUp, randomId, log }
+  const spreading = createSpreading({ engine: createEngine(), adoptions, drivers, ...shared })
   const tableMemory = createTableMemory(socket, () => performance.now())
   const own = { self, mtuBytes, facts, socket, sweeper, tableMemory, connection, cluster, warnings }
-  const parts: Parts = { ...options, ...own, routes }
+  const parts: Parts = { ...options, ...own, routes, spreading }
   const addresses = await openAddresses(parts)
   const loops = startLoops(createTargets(parts), { signal, log })
   listenToKernel(parts, loops)
-  void passOn(bell, { cluster, view, loops, signal })
+  spreading.listen(loops.ringSpread, signal)
+  void passOn(bell, { cluster, spreading, view, loops, signal })
   void rememberCluster(parts)
   await serve(parts, { loops, addresses })
   await loops.done
@@ -158,20 +170,24 @@ async function passOn(
   bell: Wakeup,
   {
     cluster,
+    spreading,
     view,
     loops,
     signal,
-  }: Pick<Parts, 'cluster'> & {
+  }: Pick<Parts, 'cluster' | 'spreading'> & {
     readonly view: View
     readonly loops: Loops
     readonly signal: AbortSignal
   },
 ): Promise<void> {
   let known = ''
+  let news = ''
   while (!signal.aborted) {
     await bell.wait(60_000, signal)
     loops.ringAll()
     if (!view.isReady()) continue
+    if (news !== spreading.news()) loops.ringSpread()
+    news = spreading.news()
     const hosts = cluster.hostAddresses().join(' ')
     if (hosts !== known) loops.ringFilters()
     known = hosts

@@ -20,6 +20,7 @@ export interface StatusSources {
   readonly remote: readonly Endpoint[]
   readonly pools: Status['pools']
   readonly loops: readonly LoopReport[]
+  readonly definitions: Status['definitions']
   readonly warnings: readonly string[]
 }
 
@@ -35,6 +36,7 @@ export function renderStatus(sources: StatusSources): Status {
     store: sources.store,
     peers: renderPeers(sources, elsewhere),
     networks: renderNetworks(sources, elsewhere),
+    definitions: sources.definitions,
     endpoints: [
       ...[...facts.endpoints.values()].map((own) => {
         const { id: endpoint, network, mac, phase, addresses } = toLocalEndpoint(own)

@@ -15,7 +15,7 @@ import type { Parts } from './parts.ts'
 import { remember } from './remember.ts'
 
 export function createTargets(parts: Parts): Targets {
-  const { socket, sweeper, self, facts, cluster, connection, tableMemory } = parts
+  const { socket, sweeper, self, facts, cluster, connection, tableMemory, spreading } = parts
   const underlay = { address: self.address, port: self.dataPort }
   const ipv6 = findIpv6Settings(ipv6SettingsDirs)
   const setsIpv6 = ipv6 !== undefined
@@ -51,6 +51,7 @@ export function createTargets(parts: Parts): Targets {
       }),
     ),
     filters: anyTarget(filtersTarget(async () => filters(cluster.hostAddresses().join(' ')))),
-    memory: anyTarget(memoryTarget(facts, cluster)),
+    memory: anyTarget(memoryTarget(facts, { cluster, kept: spreading.segments })),
+    spread: anyTarget(spreading.target),
   }
 }

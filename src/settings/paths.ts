@@ -18,6 +18,10 @@ export interface Paths {
   readonly endpointsDir: string
   /** Which addresses this host may hand out, and which it has: a file for each pool. */
   readonly ipamDir: string
+  /** What this host's engine has of the cluster's definitions, a file each. */
+  readonly adoptedDir: string
+  /** Drivers that serve Docker on this host, a file each. */
+  readonly driversDir: string
   /** Data of the managed etcd. */
   readonly storeDir: string
   readonly pluginsDir: string
@@ -74,6 +78,8 @@ export function readPaths(env: Environment): Paths {
     networksDir: path.join(stateDir, 'networks'),
     endpointsDir: path.join(stateDir, 'endpoints'),
     ipamDir: path.join(stateDir, 'ipam'),
+    adoptedDir: path.join(stateDir, 'adopted'),
+    driversDir: path.join(stateDir, 'drivers'),
     storeDir: path.join(stateDir, 'store'),
     pluginsDir: path.join(stateDir, 'plugins'),
     asideDir: path.join(stateDir, 'aside'),
@@ -115,7 +121,7 @@ export function ownFiles(paths: Paths): readonly { readonly dir: string; readonl
   return [
     {
       dir: paths.stateDir,
-      name: /^(?:(?:identity|membership|settings)\.json(?:\..*)?|networks|endpoints|ipam|store|plugins|aside|started)$/,
+      name: /^(?:(?:identity|membership|settings)\.json(?:\..*)?|networks|endpoints|ipam|adopted|drivers|store|plugins|aside|started)$/,
     },
     { dir: paths.runDir, name: /^(?:weave\.sock|router\..*|plugin-.*)$/ },
     { dir: paths.logDir, name: /^(?:router|etcd|plugin-.*)\.log(?:\..*)?$/ },

@@ -9,6 +9,7 @@
 import path from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
+import { isDriverName } from '../model/definition.ts'
 import { badArgument } from '../model/faults.ts'
 import { given, logLevels, oneOf, readLogLevel } from './flags.ts'
 import type { Flags } from './flags.ts'
@@ -28,7 +29,6 @@ export type PluginSettings = z.infer<typeof pluginSettings>
 
 export const defaultPluginSocket = path.join(dockerPluginSocketsDir, 'weave.sock')
 
-const driverName = /^[a-z0-9][a-z0-9_.-]{0,62}$/i
 /** Drivers that Docker has built in; a plugin of that name would never be asked. */
 const builtIn = ['bridge', 'default', 'host', 'ipvlan', 'macvlan', 'none', 'null', 'overlay']
 /** `sun_path` has 108 bytes, the last of which is zero (unix(7)). */
@@ -71,14 +71,14 @@ export function readPluginSocket(text: string): string {
 
 function socketProblem(text: string): string | undefined {
   const driver = driverOf(text)
-  const name = driverName.test(driver) ? driver : 'weave'
+  const name = isDriverName(driver) ? driver : 'weave'
   if (!path.isAbsolute(text)) {
     return `Give the whole path: ${path.join(dockerPluginSocketsDir, `${name}.sock`)}`
   }
   if (!text.endsWith('.sock')) {
     return `dockerd looks for names that end in ".sock": ${path.join(path.dirname(text), `${name}.sock`)}`
   }
-  if (!driverName.test(driver)) {
+  if (!isDriverName(driver)) {
     return 'The base name becomes the driver\'s name: letters, digits, "_", "." and "-", up to 63.'
   }
   if (builtIn.includes(driver.toLowerCase())) {

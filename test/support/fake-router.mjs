@@ -93,6 +93,7 @@ function status() {
       { ...peer, id: 'b2', nickname: 'host2', address: '10.99.0.3', self: true },
     ],
     networks: [],
+    definitions: [],
     endpoints: [],
     pools: [],
     targets: [{ name: 'links', state: 'settled', passes: 3, drift: 0 }],

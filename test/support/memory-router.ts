@@ -6,7 +6,7 @@
  */
 
 import type { RouterApi } from '../../src/control/api.ts'
-import type { EndpointSpec, NetworkSpec, Status } from '../../src/control/messages.ts'
+import type { DriverSpec, EndpointSpec, NetworkSpec, Status } from '../../src/control/messages.ts'
 import { isIpAddress, isMac } from '../../src/model/address.ts'
 import type { Mac } from '../../src/model/address.ts'
 import { isHostId, isVni } from '../../src/model/cluster.ts'
@@ -21,6 +21,8 @@ interface MemoryState {
   readonly calls: string[]
   readonly networks: Map<NetworkId, NetworkSpec>
   readonly endpoints: Map<EndpointId, MemoryEndpoint>
+  /** Scopes by name; said now and then, so it is not among the calls. */
+  readonly drivers: Map<string, string>
   /** Awaited by every call before it does anything; replace it to delay or to fail. */
   hook: (call: string) => Promise<void>
 }
@@ -38,6 +40,7 @@ export function createMemoryRouter(): MemoryRouter {
     calls: [],
     networks: new Map(),
     endpoints: new Map(),
+    drivers: new Map(),
     hook: async () => {},
   }
   async function enter(call: string): Promise<void> {
@@ -49,6 +52,9 @@ export function createMemoryRouter(): MemoryRouter {
     async status() {
       await state.hook('status')
       return statusOf(state)
+    },
+    async putDriver(name: string, { scope }: DriverSpec) {
+      state.drivers.set(name, scope)
     },
     async stop() {
       await enter('stop')
@@ -140,8 +146,9 @@ function poolCalls(
   }
 }
 
-const nothing: Pick<Status, 'peers' | 'pools' | 'targets' | 'warnings'> = {
+const nothing: Pick<Status, 'peers' | 'definitions' | 'pools' | 'targets' | 'warnings'> = {
   peers: [],
+  definitions: [],
   pools: [],
   targets: [],
   warnings: [],
