@@ -117,6 +117,7 @@ export const helpSpec = z.strictObject({
   borrower: hostId,
   want: z.enum(['block', 'address', 'reserve']),
   address: ipAddress.optional(),
+  urgent: z.boolean(),
 })
 
 export const helpReply = z.discriminatedUnion('kind', [
@@ -131,6 +132,7 @@ export const holdsSpec = z.strictObject({
   addresses: z.array(ipAddress).max(65_536),
   /** Who asks. */
   lender: hostId,
+  urgent: z.boolean(),
 })
 
 export const holdsReply = z.strictObject({ held: z.array(ipAddress), busy: z.boolean() })

@@ -16,7 +16,7 @@ import type { HelpReply, HelpSpec, HoldsReply, HoldsSpec } from './messages.ts'
 
 export interface IpamAnswers {
   readonly help: (spec: HelpSpec) => Promise<HelpReply>
-  readonly holds: (spec: HoldsSpec) => HoldsReply
+  readonly holds: (spec: HoldsSpec) => Promise<HoldsReply>
 }
 
 export interface PeerSocket {

@@ -19,6 +19,8 @@ export interface HelpRequest {
   readonly want: 'block' | 'address' | 'reserve'
   /** This one and no other. */
   readonly address?: IpAddress | undefined
+  /** One that has not rested long enough is better than none. */
+  readonly urgent: boolean
 }
 
 export type HelpReply =
@@ -38,7 +40,12 @@ export interface IpamPeers {
   readonly help: (host: HostId, request: HelpRequest) => Promise<HelpReply>
   readonly holds: (
     host: HostId,
-    question: { readonly pool: PoolId; readonly addresses: readonly IpAddress[] },
+    question: {
+      readonly pool: PoolId
+      readonly addresses: readonly IpAddress[]
+      /** What only rests is to be given back now. */
+      readonly urgent: boolean
+    },
   ) => Promise<HoldsReply>
 }
 
@@ -54,6 +61,14 @@ export interface Desk {
   readonly turns: Turns
   /** Addresses that containers of this host have, whatever the book says. */
   readonly usedHere: (pool: Pool) => Iterable<IpAddress>
+  /**
+   * Whether the container of this host that has taken the address is certainly gone: Docker may have
+   * died and not have told us. Forgets what is known of it then.
+   */
+  readonly bury: (
+    pool: Pool,
+    taken: { readonly address: IpAddress; readonly sinceMs: number },
+  ) => Promise<boolean>
   /** Who has how many of a pool's addresses, in words. */
   readonly usage: (pool: Pool) => string
   readonly now: () => Now

@@ -12,7 +12,7 @@ import type { BlockId } from '../model/pool.ts'
 import { blocks } from '../store/schema.ts'
 import type { BlockRecord } from '../store/schema.ts'
 import type { Desk, HelpReply, HelpRequest, HoldsReply } from './desk.ts'
-import { dropBlock, emptyBlock, lend, lentOf, takeBack } from './ledger.ts'
+import { dropBlock, dropIdle, emptyBlock, lend, lentOf, release, takeBack } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
 
 const attempts = 8
@@ -35,24 +35,57 @@ export function help(desk: Desk, request: HelpRequest): Promise<HelpReply> {
   })
 }
 
-/** Which of these this host still has: its lender asks, to have the others back. */
-export function holds(
-  { book, borrowing }: Desk,
-  {
-    pool,
-    addresses,
-    lender,
-  }: {
-    readonly pool: HelpRequest['pool']
-    readonly addresses: readonly IpAddress[]
-    readonly lender: HostId
-  },
-): HoldsReply {
+export interface HoldsQuestion {
+  readonly pool: HelpRequest['pool']
+  readonly addresses: readonly IpAddress[]
+  readonly lender: HostId
+  readonly urgent: boolean
+}
+
+/**
+ * Which of these this host still has: its lender asks, to have the others back. What nobody uses is
+ * given up, on the disk as well, before the lender hears that it may have it.
+ */
+export async function holds(
+  { book, borrowing, now }: Desk,
+  { pool, addresses, lender, urgent }: HoldsQuestion,
+): Promise<HoldsReply> {
+  const busy = (borrowing.get(`${pool} ${lender}`) ?? 0) > 0
   const ledger = book.find(pool)
-  return {
-    held: addresses.filter((address) => ledger?.states.has(address) === true),
-    busy: (borrowing.get(`${pool} ${lender}`) ?? 0) > 0,
+  if (ledger === undefined) return { held: [], busy }
+  if (!busy && dropIdle(ledger, addresses, { now: now(), urgent }).length > 0) {
+    await book.save(ledger)
   }
+  return { held: addresses.filter((address) => ledger.states.has(address)), busy }
+}
+
+/** Asks a borrower what it still has, and takes back the rest. One that does not answer keeps it all. */
+export async function recall(
+  desk: Desk,
+  ledger: Ledger,
+  {
+    borrower,
+    addresses,
+    urgent,
+  }: {
+    readonly borrower: HostId
+    readonly addresses: readonly IpAddress[]
+    readonly urgent: boolean
+  },
+): Promise<void> {
+  const { pool } = ledger
+  await desk.turns.take(`give ${pool.id}`, async () => {
+    const reply = await desk.peers.holds(borrower, { pool: pool.id, addresses, urgent })
+    if (reply.busy) return
+    const back = addresses.filter((address) => !reply.held.includes(address))
+    if (back.length === 0) return
+    for (const address of back) takeBack(ledger, address, desk.now())
+    await desk.book.save(ledger)
+    const changed = new Set(back.map((address) => blockOf(pool, address)))
+    for (const id of changed) {
+      if (id !== undefined) await writeBlock(desk, ledger, { id, owner: desk.self })
+    }
+  })
 }
 
 /**
@@ -114,11 +147,12 @@ async function giveBlock(desk: Desk, ledger: Ledger, borrower: HostId): Promise<
 async function giveAddress(
   desk: Desk,
   ledger: Ledger,
-  { borrower, address: wanted }: HelpRequest,
+  { borrower, address: wanted, urgent }: HelpRequest,
 ): Promise<HelpReply> {
   const { book, now } = desk
   if (wanted !== undefined && ledger.reserved.has(wanted)) return refuse('it is a gateway’s')
-  const address = lend(ledger, borrower, { now: now(), wanted })
+  if (wanted !== undefined) await releaseIfGone(desk, ledger, wanted)
+  const address = lend(ledger, borrower, { now: now(), wanted, urgent })
   const id = address === undefined ? undefined : blockOf(ledger.pool, address)
   if (address === undefined || id === undefined) {
     return refuse(wanted === undefined ? 'no address here is free' : 'it is in use')
@@ -129,6 +163,13 @@ async function giveAddress(
   }
   takeBack(ledger, address, now())
   return refuse('the block is not this host’s any more')
+}
+
+async function releaseIfGone(desk: Desk, ledger: Ledger, address: IpAddress): Promise<void> {
+  const state = ledger.states.get(address)
+  if (state?.kind !== 'used') return
+  const { sinceMs } = state
+  if (await desk.bury(ledger.pool, { address, sinceMs })) release(ledger, address, desk.now())
 }
 
 async function giveUp(

@@ -75,13 +75,13 @@ export async function claimBlockOf(
 export async function askOthers(
   desk: Desk,
   ledger: Ledger,
-  want: 'block' | 'address',
+  { want, urgent = false }: { readonly want: 'block' | 'address'; readonly urgent?: boolean },
 ): Promise<HelpReply | undefined> {
   const owners = await ownersOf(desk, ledger.pool)
   const until = performance.now() + helpMs
   for (const owner of owners) {
     if (performance.now() > until) return undefined
-    const reply = await borrow(desk, ledger, { owner, want }).catch(() => undefined)
+    const reply = await borrow(desk, ledger, { owner, want, urgent }).catch(() => undefined)
     if (reply !== undefined && reply.kind !== 'none') return reply
   }
   return undefined
@@ -99,13 +99,25 @@ export async function borrow(
     owner,
     want,
     address,
-  }: { owner: HostId; want: 'block' | 'address'; address?: IpAddress | undefined },
+    urgent,
+  }: {
+    readonly owner: HostId
+    readonly want: 'block' | 'address'
+    readonly address?: IpAddress | undefined
+    readonly urgent: boolean
+  },
 ): Promise<HelpReply> {
   const { peers, borrowing, self } = desk
   const key = `${ledger.pool.id} ${owner}`
   borrowing.set(key, (borrowing.get(key) ?? 0) + 1)
   try {
-    const reply = await peers.help(owner, { pool: ledger.pool.id, borrower: self, want, address })
+    const reply = await peers.help(owner, {
+      pool: ledger.pool.id,
+      borrower: self,
+      want,
+      address,
+      urgent,
+    })
     if (reply.kind !== 'address') return reply
     const known = ledger.states.get(reply.address)
     if (known !== undefined)

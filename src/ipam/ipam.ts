@@ -28,9 +28,10 @@ import { formatPrefix } from '../model/prefix.ts'
 import { pools, singles } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import type { Desk, HelpReply, HelpRequest, HoldsReply } from './desk.ts'
-import { help, holds } from './give.ts'
+import { help, holds, recall } from './give.ts'
+import type { HoldsQuestion } from './give.ts'
 import { askOthers, borrow, claimBlock, claimBlockOf } from './grow.ts'
-import { addSingle, putBack, release, take, takeExactly, takeResting } from './ledger.ts'
+import { addSingle, lentOf, putBack, release, take, takeExactly, takeResting } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
 import { dissolve, dropPool, holdPool, meetPool, reserve } from './pools.ts'
 import type { PoolRequest } from './pools.ts'
@@ -52,7 +53,7 @@ export interface Ipam {
   readonly release: (pool: string, address: IpAddress) => Promise<void>
   /** For other hosts. */
   readonly help: (request: HelpRequest) => Promise<HelpReply>
-  readonly holds: (question: Parameters<typeof holds>[1]) => HoldsReply
+  readonly holds: (question: HoldsQuestion) => Promise<HoldsReply>
 }
 
 /** A block may have no address for containers in it: the one of a small subnet's first address. */
@@ -134,7 +135,8 @@ async function growAndTake(desk: Desk, ledger: Ledger): Promise<IpAddress> {
   }
   const address =
     (outage === undefined ? await takeFromOthers(desk, ledger) : undefined) ??
-    takeResting(ledger, desk.now())
+    takeResting(ledger, desk.now()) ??
+    (outage === undefined ? await takeWhatRestsElsewhere(desk, ledger) : undefined)
   if (address !== undefined) return await keep(desk, ledger, address)
   const { pool } = ledger
   if (outage instanceof Fault) throw poolCutOff(formatPrefix(pool.subnet), outage.message)
@@ -143,13 +145,34 @@ async function growAndTake(desk: Desk, ledger: Ledger): Promise<IpAddress> {
 }
 
 async function takeFromOthers(desk: Desk, ledger: Ledger): Promise<IpAddress | undefined> {
-  const block = await askOthers(desk, ledger, 'block')
+  const block = await askOthers(desk, ledger, { want: 'block' })
   if (block !== undefined && (await claimBlock(desk, ledger))) {
     const address = take(ledger, desk.now())
     if (address !== undefined) return address
   }
-  const single = await askOthers(desk, ledger, 'address')
+  const single = await askOthers(desk, ledger, { want: 'address' })
   return single?.kind === 'address' ? single.address : undefined
+}
+
+/** Theirs, or ours that they have borrowed. */
+async function takeWhatRestsElsewhere(desk: Desk, ledger: Ledger): Promise<IpAddress | undefined> {
+  const single = await askOthers(desk, ledger, { want: 'address', urgent: true })
+  if (single?.kind === 'address') return single.address
+  for (const [address, borrower] of lentOf(ledger)) {
+    await recallUrgently(desk, ledger, { address, borrower })
+    const given = takeResting(ledger, desk.now())
+    if (given !== undefined) return given
+  }
+  return undefined
+}
+
+async function recallUrgently(
+  desk: Desk,
+  ledger: Ledger,
+  { address, borrower }: { readonly address: IpAddress; readonly borrower: HostId },
+): Promise<void> {
+  // Whoever does not answer keeps what it has.
+  await recall(desk, ledger, { borrower, addresses: [address], urgent: true }).catch(() => {})
 }
 
 function grantThis(desk: Desk, ledger: Ledger, address: IpAddress): Promise<IpAddress> {
@@ -167,7 +190,10 @@ async function takeThis(desk: Desk, ledger: Ledger, address: IpAddress): Promise
   for (let round = 0; round < rounds; round += 1) {
     const outcome = takeExactly(ledger, address, desk.now())
     if (outcome === 'taken') return
-    if (outcome === 'in-use') throw inUse(pool, address, 'a container of this host has it')
+    if (outcome === 'in-use') {
+      await free(desk, ledger, address)
+      continue
+    }
     const owner = await claimBlockOf(desk, ledger, address)
     // What everybody keeps free is known only now, if the block is new to us.
     if (ledger.reserved.has(address)) throw inUse(pool, address, 'a gateway or the like has it')
@@ -179,13 +205,30 @@ async function takeThis(desk: Desk, ledger: Ledger, address: IpAddress): Promise
   throw inUse(pool, address, 'its block is given from host to host just now')
 }
 
+/** @throws ADDRESS_IN_USE unless whoever had it is gone, or has no use for it. */
+async function free(desk: Desk, ledger: Ledger, address: IpAddress): Promise<void> {
+  const { pool } = ledger
+  const state = ledger.states.get(address)
+  if (state?.kind === 'used') {
+    const { sinceMs } = state
+    const isGone = await desk.bury(pool, { address, sinceMs })
+    if (!isGone) throw inUse(pool, address, 'a container of this host has it')
+    release(ledger, address, desk.now())
+  }
+  if (state?.kind === 'lent') {
+    await recallUrgently(desk, ledger, { address, borrower: state.to })
+    if (ledger.states.get(address)?.kind !== 'lent') return
+    throw inUse(pool, address, `${nameOf(desk, state.to)} has it`)
+  }
+}
+
 async function borrowThis(
   desk: Desk,
   ledger: Ledger,
   { address, owner }: { readonly address: IpAddress; readonly owner: HostId },
 ): Promise<void> {
   const name = nameOf(desk, owner)
-  const reply = await borrow(desk, ledger, { owner, want: 'address', address }).catch(
+  const reply = await borrow(desk, ledger, { owner, want: 'address', address, urgent: true }).catch(
     (error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error)
       throw inUse(ledger.pool, address, `${name} decides about it and does not answer (${reason})`)

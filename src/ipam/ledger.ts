@@ -71,15 +71,9 @@ export function take(ledger: Ledger, now: Now): IpAddress | undefined {
 
 /** The one that has rested longest, though not long enough: better than none. */
 export function takeResting(ledger: Ledger, { nowMs }: Now): IpAddress | undefined {
-  let oldest: { address: IpAddress; sinceMs: number } | undefined
-  for (const [address, state] of ledger.states) {
-    if (state.kind !== 'resting' || !isOurs(ledger, address) || ledger.reserved.has(address))
-      continue
-    const { sinceMs } = state
-    if (oldest === undefined || sinceMs < oldest.sinceMs) oldest = { address, sinceMs }
-  }
-  if (oldest !== undefined) ledger.states.set(oldest.address, { kind: 'used', sinceMs: nowMs })
-  return oldest?.address
+  const address = longestResting(ledger, isOurs)
+  if (address !== undefined) ledger.states.set(address, { kind: 'used', sinceMs: nowMs })
+  return address
 }
 
 /** `elsewhere`: it is not this host's to give. */
@@ -157,9 +151,10 @@ export function emptyBlock(ledger: Ledger, now: Now): BlockId | undefined {
 export function lend(
   ledger: Ledger,
   to: HostId,
-  { now, wanted }: { now: Now; wanted?: IpAddress | undefined },
+  { now, wanted, urgent = false }: { now: Now; wanted?: IpAddress | undefined; urgent?: boolean },
 ): IpAddress | undefined {
-  const address = wanted ?? findFree(ledger, now)
+  const free = wanted ?? findFree(ledger, now)
+  const address = free ?? (urgent ? longestResting(ledger, isInOpenBlock) : undefined)
   if (address === undefined || !isInOpenBlock(ledger, address)) return undefined
   const state = ledger.states.get(address)
   const isAgain = state?.kind === 'lent' && state.to === to
@@ -199,6 +194,21 @@ export function dropSingle(ledger: Ledger, address: IpAddress): void {
   ledger.states.delete(address)
 }
 
+/** Drops single addresses that nobody here uses any more, of these; returns which. */
+export function dropIdle(
+  ledger: Ledger,
+  addresses: readonly IpAddress[],
+  { now, urgent }: { readonly now: Now; readonly urgent: boolean },
+): readonly IpAddress[] {
+  const idle = addresses.filter((address) => {
+    const state = ledger.states.get(address)
+    if (!ledger.singles.has(address)) return false
+    return isFree(state, now) || (urgent && state?.kind === 'resting')
+  })
+  for (const address of idle) dropSingle(ledger, address)
+  return idle
+}
+
 /** Single addresses that nobody here uses any more, and that have rested. */
 export function idleSingles(ledger: Ledger, now: Now): readonly IpAddress[] {
   return [...ledger.singles.keys()].filter((address) => isFree(ledger.states.get(address), now))
@@ -208,6 +218,20 @@ export function usedIn(ledger: Ledger): { address: IpAddress; sinceMs: number }[
   return [...ledger.states].flatMap(([address, state]) =>
     state.kind === 'used' ? [{ address, sinceMs: state.sinceMs }] : [],
   )
+}
+
+function longestResting(
+  ledger: Ledger,
+  isGood: (ledger: Ledger, address: IpAddress) => boolean,
+): IpAddress | undefined {
+  let oldest: { address: IpAddress; sinceMs: number } | undefined
+  for (const [address, state] of ledger.states) {
+    if (state.kind !== 'resting' || !isGood(ledger, address)) continue
+    if (ledger.reserved.has(address) || !isAssignable(ledger.pool, address)) continue
+    const { sinceMs } = state
+    if (oldest === undefined || sinceMs < oldest.sinceMs) oldest = { address, sinceMs }
+  }
+  return oldest?.address
 }
 
 /**

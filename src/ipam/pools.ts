@@ -184,7 +184,13 @@ async function keepFree(
     id === undefined ? undefined : await store.read(blocks.key({ pool: pool.id, part: id }))
   const owner = part === undefined ? undefined : blocks.decode(part.text)?.owner
   if (owner === undefined || owner === null || owner === self) return undefined
-  const reply = await peers.help(owner, { pool: pool.id, borrower: self, want: 'reserve', address })
+  const reply = await peers.help(owner, {
+    pool: pool.id,
+    borrower: self,
+    want: 'reserve',
+    address,
+    urgent: true,
+  })
   return reply.kind === 'none' ? reply.reason : undefined
 }
 

@@ -12,9 +12,9 @@ import { blockOf, readPoolId } from '../model/pool.ts'
 import type { BlockId, Pool, PoolId } from '../model/pool.ts'
 import { blocks, holders, pools, singles } from '../store/schema.ts'
 import type { Desk } from './desk.ts'
-import { settleClosed, writeBlock } from './give.ts'
+import { recall, settleClosed, writeBlock } from './give.ts'
 import { adoptBlocks } from './grow.ts'
-import { dropBlock, dropSingle, idleSingles, lentOf, takeBack } from './ledger.ts'
+import { dropBlock, dropSingle, idleSingles, lentOf } from './ledger.ts'
 import type { Ledger, Lent } from './ledger.ts'
 import { readLent } from './lent.ts'
 import { dissolve, meetPool, restorePool } from './pools.ts'
@@ -43,7 +43,7 @@ async function tendLedger(desk: Desk, ledger: Ledger): Promise<void> {
     await desk.turns.take(`grow ${ledger.pool.id}`, () => adoptBlocks(desk, ledger))
   }
   await returnIdle(desk, ledger)
-  await recall(desk, ledger)
+  await recallAll(desk, ledger)
 }
 
 /** In global space somebody else may have removed the pool; nobody has when the store lost it. */
@@ -115,35 +115,14 @@ async function returnIdle(desk: Desk, ledger: Ledger): Promise<void> {
   if (idle.length > 0) await book.save(ledger)
 }
 
-/** Asks each borrower what it still has. One that does not answer keeps everything. */
-async function recall(desk: Desk, ledger: Ledger): Promise<void> {
+async function recallAll(desk: Desk, ledger: Ledger): Promise<void> {
   const borrowers = new Map<HostId, IpAddress[]>()
   for (const [address, to] of lentOf(ledger)) {
     borrowers.set(to, [...(borrowers.get(to) ?? []), address])
   }
   for (const [borrower, addresses] of borrowers) {
     if (!desk.view.hosts().has(borrower)) continue
-    await desk.turns.take(`give ${ledger.pool.id}`, () =>
-      recallFrom(desk, ledger, { borrower, addresses }),
-    )
-  }
-}
-
-async function recallFrom(
-  desk: Desk,
-  ledger: Ledger,
-  { borrower, addresses }: { readonly borrower: HostId; readonly addresses: readonly IpAddress[] },
-): Promise<void> {
-  const { pool } = ledger
-  const reply = await desk.peers.holds(borrower, { pool: pool.id, addresses })
-  if (reply.busy) return
-  const back = addresses.filter((address) => !reply.held.includes(address))
-  if (back.length === 0) return
-  for (const address of back) takeBack(ledger, address, desk.now())
-  await desk.book.save(ledger)
-  const changed = new Set(back.map((address) => blockOf(pool, address)))
-  for (const id of changed) {
-    if (id !== undefined) await writeBlock(desk, ledger, { id, owner: desk.self })
+    await recall(desk, ledger, { borrower, addresses, urgent: false })
   }
 }
 

@@ -12,6 +12,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askForHelp, askWhatIsHeld } from '../control/peer-ipam.ts'
 import type { PeerSocket } from '../control/peer-ipam.ts'
+import { hostEndName } from '../datapath/names.ts'
 import { readIfPresent, removeDurably, setAside, writeDurably } from '../disk/file.ts'
 import { createBook } from '../ipam/book.ts'
 import type { Book } from '../ipam/book.ts'
@@ -28,8 +29,9 @@ import type { HostId } from '../model/cluster.ts'
 import { routerNotReady } from '../model/faults.ts'
 import { readBlockId, readPoolId } from '../model/pool.ts'
 import type { BlockId, Pool } from '../model/pool.ts'
-import { contains, parsePrefix } from '../model/prefix.ts'
+import { contains, formatPrefix, parsePrefix } from '../model/prefix.ts'
 import type { Prefix } from '../model/prefix.ts'
+import { findLink } from '../netlink/link.ts'
 import { createTurns } from '../reconcile/turns.ts'
 import { readIpalloc } from '../settings/ipalloc.ts'
 import type { Paths } from '../settings/paths.ts'
@@ -69,6 +71,7 @@ export async function openAddresses(parts: Parts): Promise<Addresses> {
     peers: createPeers(parts),
     turns: createTurns(),
     usedHere: (pool) => addressesHere(facts, pool),
+    bury: (pool, taken) => bury(pool, taken, parts),
     usage: (pool) => describeUsage(pool, parts),
     now: () => ({ nowMs: Date.now(), restMs }),
     random: Math.random,
@@ -152,6 +155,7 @@ function createPeers({ connection, self }: Parts): IpamPeers {
       askWhatIsHeld(socketOf(host), {
         pool: question.pool,
         addresses: [...question.addresses],
+        urgent: question.urgent,
         lender: self.id,
       }),
   }
@@ -169,6 +173,35 @@ function addressesHere({ endpoints }: Facts, pool: Pool): IpAddress[] {
   return [...endpoints.values()].flatMap((endpoint) =>
     toLocalEndpoint(endpoint).addresses.filter((address) => contains(pool.subnet, address)),
   )
+}
+
+/** What is taken becomes an endpoint in a moment, unless Docker dies over it. */
+const endpointMs = 30_000
+
+/**
+ * An endpoint that was joined and whose link is gone has lost its container: the kernel removes the
+ * pair with the container's namespace. An address that never became an endpoint, in a network of
+ * ours, has none to lose.
+ */
+async function bury(
+  pool: Pool,
+  { address, sinceMs }: { readonly address: IpAddress; readonly sinceMs: number },
+  { facts, socket }: Parts,
+): Promise<boolean> {
+  const subnet = formatPrefix(pool.subnet)
+  const networks = [...facts.networks.values()].filter(({ subnets }) => subnets.includes(subnet))
+  const ids = new Set(networks.map(({ id }) => id))
+  const holders = [...facts.endpoints.values()].filter(
+    (endpoint) =>
+      ids.has(endpoint.network) && toLocalEndpoint(endpoint).addresses.includes(address),
+  )
+  if (holders.length === 0) return networks.length > 0 && Date.now() - sinceMs > endpointMs
+  for (const { id, phase } of holders) {
+    const link = await findLink(socket, hostEndName(id))
+    if (phase === 'created' || link !== undefined) return false
+  }
+  for (const { id } of holders) await facts.deleteEndpoint(id)
+  return true
 }
 
 /** Of every host of the cluster, this one among them. */

@@ -142,6 +142,7 @@ async function createDesk(host: WorldHost, { life, disk, shared }: Begin): Promi
     peers: peersOf(host, life, shared),
     turns: createTurns(),
     usedHere: () => [],
+    bury: async () => false,
     usage: () => 'some are used',
     now: () => ({ nowMs: world.clock, restMs }),
     random,

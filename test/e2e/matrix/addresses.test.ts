@@ -1,0 +1,218 @@
+/** Addresses of our own (`--ipam-driver=weave`): one container each in the whole cluster, whatever happens. */
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  addressOf,
+  pings,
+  readStatus,
+  restarted,
+  runContainer,
+  signalMain,
+} from '../../support/cluster.ts'
+import { createLab, ok, until } from '../../support/lab/lab.ts'
+import type { Host, Lab } from '../../support/lab/lab.ts'
+import { currentMode } from '../../support/mode.ts'
+
+const mode = currentMode()
+const isLocal = mode.store === 'none'
+let lab: Lab
+let host1: Host
+let host2: Host
+
+beforeAll(async () => {
+  lab = await createLab({ hosts: 2, engine: mode.engine, store: mode.store })
+  host1 = lab.host(1)
+  host2 = lab.host(2)
+  await ok(host1.weave('launch', '--ipalloc-range=10.40.0.0/16', '--ipalloc-size=24'))
+  await ok(host2.weave('launch', 'host1', '--ipalloc-range=10.40.0.0/16', '--ipalloc-size=24'))
+  for (const host of lab.hosts) await ok(host.weave('launch-plugin'))
+}, 120_000)
+
+afterAll(async () => {
+  await lab?.[Symbol.asyncDispose]()
+}, 60_000)
+
+test('a subnet is chosen that no network and no route has', async () => {
+  await createNetwork('one')
+  await createNetwork('two')
+  expect(await subnetOf(host1, 'one')).toBe('10.40.0.0/24')
+  expect(await subnetOf(host1, 'two')).toBe('10.40.1.0/24')
+  expect(await subnetOf(host2, 'one')).toBe('10.40.0.0/24')
+  expect(await gatewayOf(host1, 'one')).toBe(await gatewayOf(host2, 'one'))
+
+  await ok(host2.run('ip link add dummy type bridge && ip addr add 10.40.2.1/24 dev dummy'))
+  await ok(host2.run('ip link set dummy up'))
+  const isPublished = await until(async () => {
+    await createNetwork('probe')
+    const subnet = await subnetOf(host1, 'probe')
+    await removeNetwork('probe')
+    return subnet === '10.40.3.0/24'
+  }, 45_000)
+  expect(isPublished).toBe(true)
+})
+
+test('a subnet that overlaps with another network’s is refused, by name', async () => {
+  const { code, stderr } = await host2.docker(...create('no'), '--subnet=10.40.0.0/16')
+  expect(code).not.toBe(0)
+  expect(stderr).toMatch(/10\.40\.0\.0\/16 overlaps with 10\.40\.\d\.0\/24.*POOL_OVERLAPS/s)
+})
+
+test('containers that start at the same moment on both hosts have different addresses', async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `many${index}`)
+  const addresses = await Promise.all(
+    names.map(async (name, index) => {
+      const host = index % 2 === 0 ? host1 : host2
+      await runContainer(host, name, { net: 'one' })
+      return await addressOf(host, name, 'one')
+    }),
+  )
+  expect(new Set(addresses).size).toBe(names.length)
+  expect(addresses).not.toContain(await gatewayOf(host1, 'one'))
+  expect(await pings(host1, 'many0', addresses[11] ?? '')).toBe(true)
+  expect(await pings(host2, 'many11', addresses[10] ?? '')).toBe(true)
+  for (const [index, name] of names.entries()) {
+    await ok((index % 2 === 0 ? host1 : host2).docker('rm', '-f', name))
+  }
+})
+
+test('--ip is given once in the cluster, and again after its container has gone', async () => {
+  await createNetwork('fixed', '--subnet=10.41.0.0/24')
+  await runContainer(host1, 'first', { net: 'fixed', args: ['--ip=10.41.0.77'] })
+  const again = ['run', '--rm', '--net=fixed', '--ip=10.41.0.77', 'busybox', 'true']
+  expect((await host2.docker(...again)).stderr).toMatch(
+    /10\.41\.0\.77 of 10\.41\.0\.0\/24 is not free: host1 decides about it: it is in use/,
+  )
+  expect((await host1.docker(...again)).stderr).toContain('a container of this host has it')
+  await ok(host1.docker('rm', '-f', 'first'))
+  await ok(host2.docker(...again))
+  await ok(host1.docker(...again))
+})
+
+test('a container keeps its --ip through kills of dockerd, of the router and of the plugin', async () => {
+  await runContainer(host1, 'keeper', {
+    net: 'fixed',
+    args: ['--ip=10.41.0.50', '--restart=always'],
+  })
+  await host1.killDocker()
+  await host1.startDocker()
+  expect(await isRunning(host1, 'keeper')).toBe(true)
+  await restarted(host1, () => signalMain(host1, 'weave', 'KILL'))
+  await signalMain(host1, 'weaveplugin', 'KILL')
+  await ok(host1.docker('restart', '-t0', 'keeper'))
+  expect(await addressOf(host1, 'keeper', 'fixed')).toBe('10.41.0.50')
+  await ok(host1.docker('rm', '-f', 'keeper'))
+})
+
+test('routers that are killed while containers start give no address twice', async () => {
+  const names = Array.from({ length: 10 }, (_, index) => `killed${index}`)
+  const starts = names.map((name, index) =>
+    runContainer(index % 2 === 0 ? host1 : host2, name, { net: 'two' }).catch(() => ''),
+  )
+  await Promise.all([host1, host2].map((host) => signalMain(host, 'weave', 'KILL')))
+  await Promise.all(starts)
+  const rest = Array.from({ length: 6 }, (_, index) => `after${index}`)
+  for (const [index, name] of rest.entries()) {
+    await runContainer(index % 2 === 0 ? host1 : host2, name, { net: 'two' })
+  }
+  const addresses = (
+    await Promise.all([host1, host2].map((host) => addressesIn(host, 'two')))
+  ).flat()
+  expect(addresses.length).toBeGreaterThanOrEqual(rest.length)
+  expect(new Set(addresses).size).toBe(addresses.length)
+  for (const [index, name] of [...names, ...rest].entries()) {
+    await (index % 2 === 0 ? host1 : host2).docker('rm', '-f', name)
+  }
+})
+
+test('a network is used up to its last address by whichever host, and then refuses at once', async () => {
+  await createNetwork('small', '--subnet=10.42.0.0/28')
+  const addresses: string[] = []
+  for (let index = 0; index < 13; index += 1) {
+    const host = index < 3 ? host2 : host1
+    await runContainer(host, `small${index}`, { net: 'small' })
+    addresses.push(await addressOf(host, `small${index}`, 'small'))
+  }
+  expect(new Set(addresses).size).toBe(13)
+
+  const one = ['run', '--rm', '--net=small', 'busybox', 'true']
+  for (const host of [host1, host2]) {
+    const { code, stderr } = await host.docker(...one)
+    expect(code).not.toBe(0)
+    expect(stderr).toMatch(
+      /no address is left in 10\.42\.0\.0\/28: of 14.*host1 has 10.*POOL_FULL/s,
+    )
+  }
+  await ok(host1.docker('rm', '-f', 'small7'))
+  await ok(host2.docker(...one))
+  for (let index = 0; index < 13; index += 1) {
+    await (index < 3 ? host2 : host1).docker('rm', '-f', `small${index}`)
+  }
+})
+
+test.runIf(isLocal)('with the store away, containers start on what their host has', async () => {
+  await runContainer(host2, 'before', { net: 'fixed' })
+  await ok(host1.weave('stop'))
+  await runContainer(host2, 'during', { net: 'fixed' })
+  expect(await pings(host2, 'before', await addressOf(host2, 'during', 'fixed'))).toBe(true)
+  await ok(host1.weave('launch'))
+  for (const name of ['before', 'during']) await ok(host2.docker('rm', '-f', name))
+})
+
+test('with the networks, pools, blocks and files go', async () => {
+  for (const name of ['one', 'two', 'fixed', 'small']) await removeNetwork(name)
+  const isClean = await until(async () => {
+    const states = await Promise.all(lab.hosts.map(readStatus))
+    const files = await Promise.all(lab.hosts.map((host) => host.run('ls /var/lib/weave/ipam')))
+    return (
+      states.every(({ pools }) => pools.length === 0) && files.every(({ stdout }) => stdout === '')
+    )
+  }, 60_000)
+  expect(isClean).toBe(true)
+})
+
+function create(name: string): readonly string[] {
+  return ['network', 'create', '--driver=weave', '--ipam-driver=weave', name]
+}
+
+/** On one host; it is on the other one soon. */
+async function createNetwork(name: string, ...args: readonly string[]): Promise<void> {
+  await ok(host1.docker(...create(name), ...args))
+  await expectNetwork(name, true)
+}
+
+async function removeNetwork(name: string): Promise<void> {
+  await ok(host1.docker('network', 'rm', name))
+  await expectNetwork(name, false)
+}
+
+async function expectNetwork(name: string, isThere: boolean): Promise<void> {
+  const seen = await until(async () => {
+    const { code } = await host2.docker('network', 'inspect', name)
+    return (code === 0) === isThere
+  }, 20_000)
+  expect(seen).toBe(true)
+}
+
+async function subnetOf(host: Host, network: string): Promise<string> {
+  const format = '{{(index .IPAM.Config 0).Subnet}}'
+  return ok(host.docker('network', 'inspect', '-f', format, network))
+}
+
+async function gatewayOf(host: Host, network: string): Promise<string> {
+  const format = '{{(index .IPAM.Config 0).Gateway}}'
+  return ok(host.docker('network', 'inspect', '-f', format, network))
+}
+
+async function addressesIn(host: Host, network: string): Promise<readonly string[]> {
+  const names = (await ok(host.docker('ps', '--format', '{{.Names}}', '-f', `network=${network}`)))
+    .split('\n')
+    .filter((name) => name !== '')
+  return Promise.all(names.map((name) => addressOf(host, name, network)))
+}
+
+async function isRunning(host: Host, container: string): Promise<boolean> {
+  return until(async () => {
+    const { stdout } = await host.docker('inspect', '-f', '{{.State.Running}}', container)
+    return stdout.trim() === 'true'
+  }, 60_000)
+}
