@@ -15,6 +15,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod, lstat, mkdir, rename, unlink } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { badArgument, portInUse, socketInUse } from '../model/faults.ts'
 import { errorCode } from './error-code.ts'
 
@@ -25,6 +26,12 @@ export type Address =
 /** sun_path in linux/un.h is 108 bytes with its final zero. */
 const maxSocketPathBytes = 107
 const probeMs = 2000
+/**
+ * An IPv6 address that a host has just been given cannot be listened on before it is certain that no
+ * other host has it (RFC 4862): a second or two, as when a machine boots.
+ */
+const tentativeMs = 5000
+const againMs = 100
 
 export interface Listening {
   /** As asked for, but with the port that was really taken if it was 0. */
@@ -60,13 +67,25 @@ async function listenOnTcp(
   server: net.Server,
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<Listening> {
-  await listening(server, { host, port }).catch((error: unknown) => {
+  await listenPatiently(server, { host, port }).catch((error: unknown) => {
     if (errorCode(error) === 'EADDRINUSE') throw portInUse('TCP', port).causedBy(error)
     throw error
   })
   const bound = server.address()
   const actual = typeof bound === 'object' && bound !== null ? bound.port : port
   return { address: { kind: 'tcp', host, port: actual }, unpublish: async () => {} }
+}
+
+async function listenPatiently(server: net.Server, options: net.ListenOptions): Promise<void> {
+  for (let leftMs = tentativeMs; leftMs > 0; leftMs -= againMs) {
+    try {
+      return await listening(server, options)
+    } catch (error) {
+      if (errorCode(error) !== 'EADDRNOTAVAIL') throw error
+    }
+    await sleep(againMs)
+  }
+  return await listening(server, options)
 }
 
 function listening(server: net.Server, options: net.ListenOptions): Promise<void> {

@@ -35,6 +35,9 @@ export interface ManagedStore {
 
 type Supervision = ManagedStoreOptions & EtcdProcessOptions
 
+/** An IPv6 address that was given a moment ago, and is still being tried for duplicates. */
+const tentative = /cannot assign requested address/
+
 const debianBinary = '/usr/bin/etcd'
 const firstPauseMs = 300
 const maxPauseMs = 10_000
@@ -78,7 +81,8 @@ async function startFirst(options: Supervision, client: EtcdClient): Promise<Etc
     const reason = await Promise.race([running.ended, answer]).finally(() => over.abort())
     if (reason === undefined) return running
     const fault = faultFor(reason, options)
-    const mayPass = fault.code === portInUse.code && Date.now() < deadline
+    const mayPass =
+      (fault.code === portInUse.code || tentative.test(reason)) && Date.now() < deadline
     if (!mayPass || options.signal.aborted) throw fault
     await sleep(firstPauseMs)
   }

@@ -5,9 +5,14 @@
  *   wide0    198.51.100.1/24, fd98::1/64    with the default routes
  */
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { servePeers } from '../../src/control/peer.ts'
 import type { Host } from '../../src/model/cluster.ts'
 import { findUnderlay, requireOneFamily } from '../../src/router/underlay.ts'
+import { superviseEtcd } from '../../src/store/managed.ts'
 import { createNamespace, enterNamespace } from '../support/namespace.ts'
 import type { Namespace } from '../support/namespace.ts'
 import { hostId, ip } from '../support/values.ts'
@@ -78,6 +83,36 @@ test('a cluster of the other family is refused, with the addresses that fit', as
     }),
   )
 })
+
+test('an IPv6 address that was given a moment ago can be listened on', async () => {
+  await space.run('ip', 'address', 'add', 'fd99::5/64', 'dev', 'under0')
+  expect(await space.run('ip', 'address', 'show', 'dev', 'under0')).toMatch(/fd99::5.*tentative/)
+  const ending = new AbortController()
+  const dataDir = await mkdtemp(path.join(tmpdir(), 'underlay-'))
+  const address = 'fd99::5'
+  const [peers, store] = await Promise.all([
+    servePeers({ host: address, port: 6783, describe: nobodyAsks }),
+    superviseEtcd({
+      dataDir,
+      name: 'one',
+      address,
+      clientPort: 6785,
+      peerPort: 6786,
+      signal: ending.signal,
+      onLine: () => {},
+      onEnd: () => {},
+    }),
+  ])
+  const listening = await space.run('ss', '-Hltn', 'src', `[${address}]`)
+  for (const port of [6783, 6785, 6786]) expect(listening).toContain(`[${address}]:${port}`)
+  ending.abort()
+  await Promise.all([store.done, peers.drain({ graceMs: 0 })])
+  await rm(dataDir, { recursive: true })
+})
+
+function nobodyAsks(): never {
+  throw new Error('nobody asks')
+}
 
 function host(address: string): Host {
   return {
