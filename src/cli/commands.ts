@@ -46,6 +46,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./stop-plugin.ts'),
   },
   {
+    name: 'rmpeer',
+    summary: 'give the addresses of a host that is gone for good to the others',
+    load: () => import('./rmpeer.ts'),
+  },
+  {
     name: 'reset',
     summary: 'remove every trace of weave from this host',
     load: () => import('./reset.ts'),
@@ -73,8 +78,7 @@ export const retired: Readonly<Record<string, string>> = {
   expose: 'Publish ports instead: docker run --net=NETWORK --publish=80:80 …',
   hide: 'Nothing is exposed, so there is nothing to hide.',
   connect: 'Hosts find each other through the store. To join: "weave launch PEER".',
-  forget: 'Hosts that are gone are forgotten by themselves; see "weave status peers".',
-  rmpeer: 'A host that is gone frees what it had by itself; see "weave status peers".',
+  forget: 'Hosts that are gone are forgotten by themselves; their addresses with "weave rmpeer".',
   prime: 'It is not needed: addresses are there as soon as "weave launch" returns.',
   setup: 'Everything comes with the installation: "weave launch" is enough.',
   env: byDocker,

@@ -23,6 +23,7 @@ import type {
   NetworkSpec,
   PoolReply,
   PoolSpec,
+  RemovedPeer,
   ResetReply,
   Status,
 } from './messages.ts'
@@ -68,6 +69,8 @@ export interface RouterApi {
   readonly releaseAddress: (pool: PoolId, address: IpAddress, options: CallOptions) => Promise<void>
   /** Networks of a driver in local scope are spread over the engines from then on. */
   readonly putDriver: (name: string, spec: DriverSpec, options: CallOptions) => Promise<void>
+  /** @param host a name or an ID. */
+  readonly removePeer: (host: string, options: CallOptions) => Promise<RemovedPeer>
   /** Resolves once the router has begun to end; it must still deliver this reply. */
   readonly stop: (options: CallOptions) => Promise<void>
   /** Resolves when everything of ours is removed; then the router ends as for `stop`. */

@@ -21,6 +21,7 @@ import {
   joinReply,
   networkReply,
   poolReply,
+  removedPeer,
   resetReply,
   status,
 } from './messages.ts'
@@ -69,6 +70,8 @@ export function createRouterClient(options: RouterClientOptions): RouterClient {
       await ask({ method: 'DELETE', path: endpointPath(id), signal }, empty)
     },
     ...poolCalls(ask),
+    removePeer: (host, { signal }) =>
+      ask({ method: 'DELETE', path: `/v1/peers/${encodeURIComponent(host)}`, signal }, removedPeer),
     async putDriver(name, body, { signal }) {
       const path = `/v1/drivers/${encodeURIComponent(name)}`
       await ask({ method: 'PUT', path, body, signal }, empty)

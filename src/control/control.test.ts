@@ -227,6 +227,7 @@ function fakeRouter(calls: Partial<RouterApi>): RouterApi {
     joinEndpoint: refuse,
     leaveEndpoint: refuse,
     deleteEndpoint: refuse,
+    removePeer: refuse,
     holdings: refuse,
     putDriver: refuse,
     holdPool: refuse,

@@ -17,6 +17,7 @@
  *   POST   /v1/pools/:id/addresses  AddressSpec → AddressReply
  *   DELETE /v1/pools/:id/addresses/:address → {}               unknown is no error
  *   PUT    /v1/drivers/:name  DriverSpec    → {}               a plugin says that it serves Docker here
+ *   DELETE /v1/peers/:host                  → RemovedPeer      by name or ID: its addresses are for others
  *   POST   /v1/stop                         → {}               the router ends; traffic goes on
  *   POST   /v1/reset                        → ResetReply       removes our links, rules, records, then ends
  *
@@ -24,6 +25,7 @@
  *
  *   GET    /v1/cluster                      → ClusterReply
  *   POST   /v1/ipam/help      HelpSpec      → HelpReply        a block or an address, for a host that has run out
+ *   POST   /v1/ipam/forget    ForgetSpec    → ForgetReply      take back what you have lent to a host that is gone
  *   POST   /v1/ipam/holds     HoldsSpec     → HoldsReply       which of these do you still have?
  */
 
@@ -133,6 +135,19 @@ export const holdsSpec = z.strictObject({
   /** Who asks. */
   lender: hostId,
   urgent: z.boolean(),
+})
+
+export const forgetSpec = z.strictObject({ gone: hostId })
+
+export const forgetReply = z.strictObject({ addresses: z.number().int() })
+
+export const removedPeer = z.strictObject({
+  id: hostId,
+  /** How many blocks, and how many lent addresses, others may have now. */
+  blocks: z.number().int(),
+  addresses: z.number().int(),
+  /** Hosts that did not answer and may have lent it addresses. */
+  silent: z.array(z.string()),
 })
 
 export const holdsReply = z.strictObject({ held: z.array(ipAddress), busy: z.boolean() })
@@ -315,6 +330,7 @@ export type PoolSpec = z.infer<typeof poolSpec>
 export type PoolReply = z.infer<typeof poolReply>
 export type AddressSpec = z.infer<typeof addressSpec>
 export type AddressReply = z.infer<typeof addressReply>
+export type RemovedPeer = z.infer<typeof removedPeer>
 export type Holdings = z.infer<typeof holdings>
 export type HelpSpec = z.infer<typeof helpSpec>
 export type HelpReply = z.infer<typeof helpReply>

@@ -8,14 +8,16 @@
 import type { z } from 'zod'
 import { ConnectionError, createHttpClient } from '../http/client.ts'
 import type { Route } from '../http/routes.ts'
+import type { HostId } from '../model/cluster.ts'
 import { badReply } from '../model/faults.ts'
 import { check, describeProblems } from './check.ts'
 import { parseFault, parseJson } from './errors.ts'
-import { helpReply, helpSpec, holdsReply, holdsSpec } from './messages.ts'
+import { forgetReply, forgetSpec, helpReply, helpSpec, holdsReply, holdsSpec } from './messages.ts'
 import type { HelpReply, HelpSpec, HoldsReply, HoldsSpec } from './messages.ts'
 
 export interface IpamAnswers {
   readonly help: (spec: HelpSpec) => Promise<HelpReply>
+  readonly forget: (gone: HostId) => Promise<number>
   readonly holds: (spec: HoldsSpec) => Promise<HoldsReply>
 }
 
@@ -29,12 +31,17 @@ const timeoutMs = 3000
 /** A hundred thousand addresses. */
 const maxAnswerBytes = 1 << 22
 
-export function ipamRoutes({ help, holds }: IpamAnswers): Route[] {
+export function ipamRoutes({ help, forget, holds }: IpamAnswers): Route[] {
   return [
     {
       method: 'POST',
       path: '/v1/ipam/help',
       handle: async ({ body }) => help(check(helpSpec, body)),
+    },
+    {
+      method: 'POST',
+      path: '/v1/ipam/forget',
+      handle: async ({ body }) => ({ addresses: await forget(check(forgetSpec, body).gone) }),
     },
     {
       method: 'POST',
@@ -47,6 +54,12 @@ export function ipamRoutes({ help, holds }: IpamAnswers): Route[] {
 /** @throws when it does not answer in time, or refuses. */
 export function askForHelp(peer: PeerSocket, spec: HelpSpec): Promise<HelpReply> {
   return ask(peer, { path: '/v1/ipam/help', body: spec, schema: helpReply })
+}
+
+/** @throws when it does not answer in time. */
+export async function askToForget(peer: PeerSocket, gone: HostId): Promise<number> {
+  const body = { gone }
+  return (await ask(peer, { path: '/v1/ipam/forget', body, schema: forgetReply })).addresses
 }
 
 /** @throws when it does not answer in time. */

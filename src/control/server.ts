@@ -157,6 +157,11 @@ function processRoutes(router: RouterApi): Route[] {
       handle: async ({ signal }) => router.status({ signal }),
     },
     {
+      method: 'DELETE',
+      path: '/v1/peers/:host',
+      handle: async ({ params, signal }) => router.removePeer(params['host'] ?? '', { signal }),
+    },
+    {
       method: 'POST',
       path: '/v1/stop',
       handle: async ({ body, signal }) => {

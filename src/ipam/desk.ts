@@ -35,7 +35,7 @@ export interface HoldsReply {
   readonly busy: boolean
 }
 
-/** The other hosts, as far as addresses are concerned. Both throw when nobody answers in time. */
+/** The other hosts, as far as addresses are concerned. All throw when nobody answers in time. */
 export interface IpamPeers {
   readonly help: (host: HostId, request: HelpRequest) => Promise<HelpReply>
   readonly holds: (
@@ -47,10 +47,14 @@ export interface IpamPeers {
       readonly urgent: boolean
     },
   ) => Promise<HoldsReply>
+  /** Takes back what was lent to a host that is gone; @returns how many addresses. */
+  readonly forget: (host: HostId, gone: HostId) => Promise<number>
 }
 
 export interface Desk {
   readonly self: HostId
+  /** Of this host, for people. */
+  readonly nickname: string
   readonly store: Store
   readonly view: Pick<
     View,

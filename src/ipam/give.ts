@@ -59,6 +59,18 @@ export async function holds(
   return { held: addresses.filter((address) => ledger.states.has(address)), busy }
 }
 
+/** Of all pools: the borrower is gone for good, as somebody says. @returns how many. */
+export async function takeBackFrom(desk: Desk, gone: HostId): Promise<number> {
+  let count = 0
+  for (const ledger of desk.book.all()) {
+    const addresses = [...lentOf(ledger)].flatMap(([address, to]) => (to === gone ? [address] : []))
+    if (addresses.length === 0) continue
+    await desk.turns.take(`give ${ledger.pool.id}`, () => takeAllBack(desk, ledger, addresses))
+    count += addresses.length
+  }
+  return count
+}
+
 /** Asks a borrower what it still has, and takes back the rest. One that does not answer keeps it all. */
 export async function recall(
   desk: Desk,
@@ -78,14 +90,21 @@ export async function recall(
     const reply = await desk.peers.holds(borrower, { pool: pool.id, addresses, urgent })
     if (reply.busy) return
     const back = addresses.filter((address) => !reply.held.includes(address))
-    if (back.length === 0) return
-    for (const address of back) takeBack(ledger, address, desk.now())
-    await desk.book.save(ledger)
-    const changed = new Set(back.map((address) => blockOf(pool, address)))
-    for (const id of changed) {
-      if (id !== undefined) await writeBlock(desk, ledger, { id, owner: desk.self })
-    }
+    if (back.length > 0) await takeAllBack(desk, ledger, back)
   })
+}
+
+async function takeAllBack(
+  desk: Desk,
+  ledger: Ledger,
+  addresses: readonly IpAddress[],
+): Promise<void> {
+  for (const address of addresses) takeBack(ledger, address, desk.now())
+  await desk.book.save(ledger)
+  const changed = new Set(addresses.map((address) => blockOf(ledger.pool, address)))
+  for (const id of changed) {
+    if (id !== undefined) await writeBlock(desk, ledger, { id, owner: desk.self })
+  }
 }
 
 /**

@@ -4,10 +4,11 @@ import { createWorld, prefix, restMs } from '../../test/support/ipam-world.ts'
 import type { World, WorldHost } from '../../test/support/ipam-world.ts'
 import { parseIp } from '../model/address.ts'
 import type { IpAddress } from '../model/address.ts'
+import type { HostId } from '../model/cluster.ts'
 import { poolSize } from '../model/pool.ts'
 import type { Pool } from '../model/pool.ts'
 import { parsePrefix } from '../model/prefix.ts'
-import { root } from '../store/schema.ts'
+import { hosts as hostRecords, root } from '../store/schema.ts'
 
 let world: World | undefined
 afterEach(() => world?.end())
@@ -100,6 +101,31 @@ test('a full pool gives what others do not use, and then says who has how many',
   expect(
     await anyUntilFull(hosts[0], pool, 'no address is left in 10.0.0.0/27: of 30'),
   ).toHaveLength(27)
+})
+
+test('what a host had that is gone for good is for others once somebody says so', async () => {
+  const { hosts, store } = await begin(3)
+  const [one, two, three] = hosts
+  const pool = await hold(one, '10.0.0.0/27')
+  await hold(two, '10.0.0.0/27')
+  await hold(three, '10.0.0.0/27')
+  await any(one, pool)
+  const address = ip(await any(two, pool))
+  await two?.ipam().release(pool.id, address)
+  // Of the second host's block, the third one has an address when it goes.
+  await three?.ipam().grant({ pool: pool.id, address, use: 'container' })
+  await any(three, pool)
+
+  await expect(one?.ipam().removePeer('host3')).rejects.toThrow('is there')
+  await store.commit([{ kind: 'delete', key: hostRecords.key(idOf(three)) }])
+  await expect(one?.ipam().removePeer('host4')).rejects.toThrow('no single host')
+  expect(await one?.ipam().removePeer('host3')).toEqual({
+    id: 'host3',
+    blocks: 1,
+    addresses: 1,
+    silent: [],
+  })
+  expect(await anyUntilFull(one, pool)).toHaveLength(29)
 })
 
 test('outside the range only what is asked for is given, once in the cluster', async () => {
@@ -282,6 +308,11 @@ function addressIn(pool: Pool, pick: number): IpAddress | undefined {
   return parseIp(
     address.includes(':') ? `${address}${low.toString(16)}` : address.replace(/\d+$/, String(low)),
   )
+}
+
+function idOf(of: WorldHost | undefined): HostId {
+  if (of === undefined) throw new Error('no host')
+  return of.id
 }
 
 function ip(text: string | undefined): IpAddress {

@@ -28,13 +28,15 @@ import { formatPrefix } from '../model/prefix.ts'
 import { pools, singles } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import type { Desk, HelpReply, HelpRequest, HoldsReply } from './desk.ts'
-import { help, holds, recall } from './give.ts'
+import { help, holds, recall, takeBackFrom } from './give.ts'
 import type { HoldsQuestion } from './give.ts'
 import { askOthers, borrow, claimBlock, claimBlockOf } from './grow.ts'
 import { addSingle, lentOf, putBack, release, take, takeExactly, takeResting } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
 import { dissolve, dropPool, holdPool, meetPool, reserve } from './pools.ts'
 import type { PoolRequest } from './pools.ts'
+import { removePeer } from './rmpeer.ts'
+import type { Removed } from './rmpeer.ts'
 
 export interface AddressRequest {
   readonly pool: string
@@ -51,8 +53,11 @@ export interface Ipam {
   readonly grant: (request: AddressRequest) => Promise<string>
   /** What is unknown is no error. */
   readonly release: (pool: string, address: IpAddress) => Promise<void>
+  /** @param host a name or an ID. @throws PEER_UNKNOWN, PEER_ALIVE */
+  readonly removePeer: (host: string) => Promise<Removed>
   /** For other hosts. */
   readonly help: (request: HelpRequest) => Promise<HelpReply>
+  readonly forget: (gone: HostId) => Promise<number>
   readonly holds: (question: HoldsQuestion) => Promise<HoldsReply>
 }
 
@@ -80,7 +85,9 @@ export function createIpam(desk: Desk): Ipam {
       if (ledger === undefined || !release(ledger, address, desk.now())) return
       await desk.book.save(ledger)
     },
+    removePeer: (host) => removePeer(desk, host),
     help: (request) => help(desk, request),
+    forget: (gone) => takeBackFrom(desk, gone),
     holds: (question) => holds(desk, question),
   }
 }

@@ -236,14 +236,16 @@ async function planHold(desk: Desk, seen: Seen, request: PoolRequest): Promise<P
 
 /** In global space one host speaks for all: there is nobody to count. */
 function holding(
-  { self }: Desk,
+  { self, nickname }: Desk,
   seen: Seen,
   { pool, reserved }: { pool: Pool; reserved: IpAddress[] },
 ): Write[] {
   const key = holders.key({ pool: pool.id, part: self })
   const text = pools.encode({ id: pool.id, reserved })
   return [
-    ...(pool.space === 'local' ? [{ kind: 'put', key, text: holders.encode({}) } as const] : []),
+    ...(pool.space === 'local'
+      ? [{ kind: 'put', key, text: holders.encode({ nickname }) } as const]
+      : []),
     ...(seen.record(pool) === undefined
       ? [{ kind: 'put', key: pools.key(pool.id), text, expected: 0n } as const]
       : []),

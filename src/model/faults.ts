@@ -493,6 +493,21 @@ export const filterFailed = defineFault(
 
 // ── Addresses ───────────────────────────────────────────────────────────────────────────────────
 
+export const peerAlive = defineFault('PEER_ALIVE', TEMPORARY, (host: string) => ({
+  summary: `${host} is there: its router keeps its records alive`,
+  remedy: 'Run "weave reset" on it instead. If it was just switched off, wait for 30 seconds.',
+}))
+
+export const peerUnknown = defineFault(
+  'PEER_UNKNOWN',
+  DATA,
+  (host: string, gone: readonly string[]) => ({
+    summary: `there is no single host ${JSON.stringify(host)} that is gone and has addresses`,
+    remedy:
+      gone.length === 0 ? 'No host that is gone has any.' : `Name one of: ${gone.join(', ')}.`,
+  }),
+)
+
 export const poolOverlaps = defineFault(
   'POOL_OVERLAPS',
   CONFIG,

@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { askForHelp, askWhatIsHeld } from '../control/peer-ipam.ts'
+import { askForHelp, askToForget, askWhatIsHeld } from '../control/peer-ipam.ts'
 import type { PeerSocket } from '../control/peer-ipam.ts'
 import { hostEndName } from '../datapath/names.ts'
 import { readIfPresent, removeDurably, setAside, writeDurably } from '../disk/file.ts'
@@ -65,6 +65,7 @@ export async function openAddresses(parts: Parts): Promise<Addresses> {
   })
   const desk: Desk = {
     self: self.id,
+    nickname: self.nickname,
     store: guardedStore(connection),
     view: connection.view,
     book,
@@ -151,6 +152,7 @@ function createPeers({ connection, self }: Parts): IpamPeers {
       const block = pool === undefined ? undefined : blockIn(pool, reply.block)
       return block ?? ({ kind: 'none', reason: 'it gave something else' } satisfies HelpReply)
     },
+    forget: (host, gone) => askToForget(socketOf(host), gone),
     holds: (host, question) =>
       askWhatIsHeld(socketOf(host), {
         pool: question.pool,

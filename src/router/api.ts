@@ -49,6 +49,10 @@ export function createApi(sources: ApiSources): RouterApi {
     deleteEndpoint: (id) => changing(attachments.remove(id)),
     putDriver: (name, { scope }) => sources.spreading.putDriver({ name, scope }),
     ...poolCalls(sources.addresses),
+    async removePeer(host) {
+      const { silent, ...removed } = await sources.addresses.ipam.removePeer(host)
+      return { ...removed, silent: [...silent] }
+    },
     async stop() {
       stop()
     },

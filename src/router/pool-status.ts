@@ -6,7 +6,7 @@ import type { Host, HostId } from '../model/cluster.ts'
 import { poolSize, readBlockId, readPoolId } from '../model/pool.ts'
 import type { Pool } from '../model/pool.ts'
 import { addressBits, contains, formatPrefix } from '../model/prefix.ts'
-import { blocks } from '../store/schema.ts'
+import { blocks, holders } from '../store/schema.ts'
 import type { Connection } from './connection.ts'
 import { toLocalEndpoint } from './facts.ts'
 import type { Facts } from './facts.ts'
@@ -98,5 +98,9 @@ function blockSize(pool: Pool, block: string): bigint | undefined {
 
 function nameOf(host: HostId, { self, connection }: PoolSources): string {
   if (host === self.id) return self.nickname
-  return connection.view.hosts().get(host)?.value.nickname ?? host
+  const { view } = connection
+  const alive = view.hosts().get(host)?.value.nickname
+  if (alive !== undefined) return alive
+  const holder = [...view.holders()].find(([key]) => holders.id(key)?.part === host)
+  return holder === undefined ? `${host} (gone)` : `${holder[1].value.nickname} (gone)`
 }

@@ -20,7 +20,7 @@ import {
   singles,
   vnis,
 } from './schema.ts'
-import type { BlockRecord, Collection, PoolRecord, SingleRecord } from './schema.ts'
+import type { BlockRecord, Collection, HolderRecord, PoolRecord, SingleRecord } from './schema.ts'
 import type { LeaseId, Revision, StoreRecord } from './store.ts'
 
 export interface Seen<T> {
@@ -53,7 +53,7 @@ export interface Records {
     readonly endpointsOf: (host: HostId) => ReadonlyMap<string, Seen<Endpoint>>
     readonly pools: () => ReadonlyMap<PoolId, Seen<PoolRecord>>
     /** By store key, as are the next two. */
-    readonly holders: () => ReadonlyMap<string, Seen<object>>
+    readonly holders: () => ReadonlyMap<string, Seen<HolderRecord>>
     readonly blocks: () => ReadonlyMap<string, Seen<BlockRecord>>
     readonly singles: () => ReadonlyMap<string, Seen<SingleRecord>>
     readonly foreignKeys: () => readonly string[]
@@ -143,7 +143,7 @@ function createParts(): {
   const definitionMap = new Map<DefinitionId, Seen<Definition>>()
   const endpointMap = new Map<string, Seen<Endpoint>>()
   const poolMap = new Map<PoolId, Seen<PoolRecord>>()
-  const holderMap = new Map<string, Seen<object>>()
+  const holderMap = new Map<string, Seen<HolderRecord>>()
   const blockMap = new Map<string, Seen<BlockRecord>>()
   const singleMap = new Map<string, Seen<SingleRecord>>()
   const byNetwork = createIndex<NetworkId>()

@@ -86,6 +86,11 @@ export interface BlockRecord {
   readonly lent: Readonly<Record<string, HostId>>
 }
 
+export interface HolderRecord {
+  /** For people, when the host itself is gone. */
+  readonly nickname: string
+}
+
 export interface SingleRecord {
   readonly owner: HostId
 }
@@ -149,9 +154,9 @@ export const definitions: Collection<DefinitionId, Definition> = {
 
 export const pools = collection<PoolId, PoolRecord>('ipam/pools', isPoolId, isPoolRecord)
 
-export const holders = poolCollection<HostId, object>('ipam/holders', {
+export const holders = poolCollection<HostId, HolderRecord>('ipam/holders', {
   isPart: (_pool, part): part is HostId => isHostId(part),
-  isValue: isRecord,
+  isValue: isHolderRecord,
 })
 
 export const blocks = poolCollection<BlockId, BlockRecord>('ipam/blocks', {
@@ -242,6 +247,10 @@ function isBlockRecord(value: unknown): value is BlockRecord {
     (owner === null || isHostId(owner)) &&
     Object.entries(lent).every(([address, host]) => isIpAddress(address) && isHostId(host))
   )
+}
+
+function isHolderRecord(value: unknown): value is HolderRecord {
+  return isRecord(value) && typeof value['nickname'] === 'string'
 }
 
 function isSingleRecord(value: unknown): value is SingleRecord {

@@ -136,6 +136,7 @@ async function createDesk(host: WorldHost, { life, disk, shared }: Begin): Promi
   })
   return {
     self: host.id,
+    nickname: host.id,
     store: troubledStore(host, life, shared),
     view,
     book: createBook(stored, diskOf(disk, life)),
@@ -227,6 +228,7 @@ function peersOf(host: WorldHost, life: Life, { world, random }: Shared): IpamPe
   }
   return {
     help: (to, request) => ask(to, (ipam) => ipam.help(request)),
+    forget: (to, gone) => ask(to, (ipam) => ipam.forget(gone)),
     holds: (to, question) => ask(to, (ipam) => ipam.holds({ ...question, lender: host.id })),
   }
 }

@@ -49,6 +49,10 @@ export function createMemoryRouter(): MemoryRouter {
   }
   return Object.assign(state, networkCalls(state, enter), endpointCalls(state, enter), {
     ...poolCalls(enter),
+    async removePeer(host: string) {
+      await enter(`remove-peer ${host}`)
+      return { id: must(isHostId, host), blocks: 0, addresses: 0, silent: [] }
+    },
     async status() {
       await state.hook('status')
       return statusOf(state)
