@@ -42,6 +42,15 @@ test('of managers that find no note each claims, and only the one that the note 
   expect(codeOf(decide({ ...manager, note: note({}) }))).toBe('FOUNDER_AWAY')
 })
 
+test('the founder founds again, also when others answer: the store they know is its own', () => {
+  const asked = [answering('10.0.0.2', one)]
+
+  expect(decide({ ...manager, asked, note: note({ isOwn: true }) })).toEqual({
+    kind: 'found',
+    cluster: one,
+  })
+})
+
 test('a founder that the swarm has removed is waited for no more; one that is down is', () => {
   const removed = note({ isMember: false })
 

@@ -1,14 +1,18 @@
 /**
  * Decides how a node of a swarm comes to its cluster: joins it, founds it, or waits.
  *
- *                       ┌─ somebody answers ──────────────▶ join
- *   in a swarm? ─ yes ──┤
- *        │              └─ nobody ─┬─ worker ─────────────▶ wait
- *        no ▶ wait                 └─ manager: the note says
- *                                      nobody founds  ────▶ claim (and look again)
- *                                      this node does ────▶ found
- *                                      a node that the swarm has removed ▶ retract (and look again)
- *                                      another node   ────▶ wait
+ *   in no swarm ─────────────────────────────────────────▶ wait
+ *   the note says that this node founds ─────────────────▶ found
+ *   somebody answers ────────────────────────────────────▶ join
+ *   nobody does, and this node is
+ *     a worker ──────────────────────────────────────────▶ wait
+ *     a manager, and the note says
+ *       nothing ─────────────────────────────────────────▶ claim (and look again)
+ *       that a node founds which the swarm has removed ──▶ retract (and look again)
+ *       that another node founds ────────────────────────▶ wait
+ *
+ * A founder that lost its disk founds again, though others answer: the store that they would send it to
+ * is its own. They fill it anew.
  *
  * The trap is that all nodes start at once, and nobody answers anybody: silence must not be taken for
  * "there is no cluster". So only the node that the note names founds, and the swarm's own consensus
@@ -57,6 +61,7 @@ export type Next =
 export function decide(situation: Situation): Next {
   const { state, isManager, asked, note } = situation
   if (state !== 'active') return { kind: 'wait', fault: notInSwarm(state) }
+  if (note?.isOwn === true) return { kind: 'found', cluster: note.founding.cluster }
   const answered = asked.flatMap(({ peer, answer }) =>
     'cluster' in answer ? [{ peer, cluster: answer.cluster }] : [],
   )
@@ -68,10 +73,8 @@ export function decide(situation: Situation): Next {
   if (right.length > 0) return { kind: 'join', peers: right.map(({ peer }) => peer) }
   if (!isManager) return { kind: 'wait', fault: noPeerInSwarm(problems(asked)) }
   if (note === undefined) return { kind: 'claim' }
-  const { cluster, founder } = note.founding
-  if (note.isOwn) return { kind: 'found', cluster }
   if (!note.isMember) return { kind: 'retract', note }
-  return { kind: 'wait', fault: founderAway(founder, foundingName) }
+  return { kind: 'wait', fault: founderAway(note.founding.founder, foundingName) }
 }
 
 function problems(asked: readonly Asked[]): readonly string[] {

@@ -14,7 +14,7 @@ import type { Engine } from '../docker/engine.ts'
 import { isSwarmId } from '../docker/swarm-id.ts'
 import type { NetworkId } from '../model/cluster.ts'
 
-export function findFreed(
+function findFreed(
   { networks, endpoints }: Pick<Status, 'networks' | 'endpoints'>,
   inSwarm: ReadonlySet<string>,
 ): readonly NetworkId[] {
