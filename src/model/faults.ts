@@ -205,7 +205,7 @@ export const localIpam = defineFault(
   USAGE,
   ({ subnet, command }: { readonly subnet: string; readonly command: string }) => ({
     summary: `Docker on each host would hand out the same addresses of ${subnet}`,
-    remedy: `Give every host a part of its own, with the same --subnet everywhere, for example here: ${command}`,
+    remedy: `Let weave hand them out, on one host for all hosts: ${command}. To choose the subnet, add --subnet=…`,
   }),
 )
 
@@ -220,8 +220,18 @@ export const badNetworkOption = defineFault(
 
 export const networkUnnamed = defineFault('NETWORK_UNNAMED', USAGE, () => ({
   summary: 'without a subnet and without a name the other hosts cannot tell which network this is',
-  remedy: 'Create it with --subnet=…, or with -o weave.network=NAME, and the same on every host.',
+  remedy: 'Create it with --subnet=…, or with -o weave.network=NAME.',
 }))
+
+export const segmentTaken = defineFault(
+  'SEGMENT_TAKEN',
+  USAGE,
+  ({ segment, network }: { readonly segment: string; readonly network: string }) => ({
+    summary: `${segment} is already Docker network ${network.slice(0, 12)} of this host; containers of both would meet in it`,
+    remedy:
+      'Use that network, or give this one another --subnet, or a name of its own in the whole cluster: -o weave.network=NAME. If that network is gone, try again in ten seconds.',
+  }),
+)
 
 export const networkForgotten = defineFault(
   'NETWORK_FORGOTTEN',

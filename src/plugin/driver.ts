@@ -16,7 +16,7 @@ import type { CreateNetworkRequest, DiscoveredNode } from '../docker/driver-mess
 import type { DriverCall, NetworkDriver } from '../docker/remote-driver.ts'
 import { isSwarmId } from '../docker/swarm-id.ts'
 import type { NetworkId } from '../model/cluster.ts'
-import { networkForgotten } from '../model/faults.ts'
+import { networkForgotten, segmentTaken } from '../model/faults.ts'
 import type { Memory } from './memory.ts'
 import { readNetworkOptions } from './options.ts'
 import { segmentOf } from './segment.ts'
@@ -28,6 +28,8 @@ export interface DriverOptions extends SegmentContext {
   /** Something that was accepted and should be known. */
   readonly warn: (text: string) => void
   readonly onNode: (node: DiscoveredNode) => void
+  /** What is remembered of Docker's networks may not be true any more. */
+  readonly onDoubt: () => void
 }
 
 /** Docker appends a number. */
@@ -70,12 +72,28 @@ async function createNetwork(request: CreateNetworkRequest, work: Work): Promise
   const options = readNetworkOptions(request.Options)
   for (const note of options.notes) warn(note)
   const { id, spec } = segmentOf({ request, options }, work)
+  refuseSecond({ segment: id, docker: request.NetworkID }, work)
   await router.putNetwork(id, spec, { signal })
   await memory.change((now) => ({
     ...now,
     doomed: now.doomed.filter((one) => one !== id),
     networks: work.scope === 'local' ? { ...now.networks, [request.NetworkID]: id } : now.networks,
   }))
+}
+
+/** Two networks of one engine in one segment would only be found out by who can reach whom. */
+function refuseSecond(
+  { segment, docker }: { readonly segment: NetworkId; readonly docker: string },
+  { scope, memory, onDoubt }: DriverOptions,
+): void {
+  if (scope === 'global') return
+  const other = Object.entries(memory.now().networks).find(
+    ([network, one]) => one === segment && network !== docker,
+  )
+  if (other === undefined) return
+  // It may be one that Docker removed while we were away.
+  onDoubt()
+  throw segmentTaken({ segment, network: other[0] })
 }
 
 async function deleteNetwork(network: NetworkId, work: Work): Promise<void> {
@@ -86,13 +104,12 @@ async function deleteNetwork(network: NetworkId, work: Work): Promise<void> {
   const { networks } = work.memory.now()
   const id = networks[network]
   if (id === undefined) return
-  const others = Object.entries(networks).some(([docker, one]) => one === id && docker !== network)
   await work.memory.change(({ networks: { [network]: _gone, ...rest }, ...now }) => ({
     ...now,
     networks: rest,
-    doomed: others ? now.doomed : [...new Set([...now.doomed, id])],
+    doomed: [...new Set([...now.doomed, id])],
   }))
-  if (!others) await buryNow(id, work)
+  await buryNow(id, work)
 }
 
 async function removeEverywhere(id: NetworkId, work: Work): Promise<void> {
@@ -134,9 +151,10 @@ async function usedNetworks(router: RouterApi, signal: AbortSignal): Promise<Set
   return new Set(endpoints.map(({ network }) => network))
 }
 
-function clusterNetwork(network: NetworkId, { scope, memory }: DriverOptions): NetworkId {
+function clusterNetwork(network: NetworkId, { scope, memory, onDoubt }: DriverOptions): NetworkId {
   if (scope === 'global') return network
   const known = memory.now().networks[network]
-  if (known === undefined) throw networkForgotten(network, memory.file)
-  return known
+  if (known !== undefined) return known
+  onDoubt()
+  throw networkForgotten(network, memory.file)
 }

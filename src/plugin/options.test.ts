@@ -9,7 +9,7 @@ function read(generic: unknown): NetworkOptions {
 }
 
 test('no options are no multicast, no MTU, and nothing to note', () => {
-  const plain = { multicast: false, ownRanges: [], notes: [] }
+  const plain = { multicast: false, notes: [] }
 
   expect(readNetworkOptions({})).toEqual(plain)
   expect(read(null)).toEqual(plain)
@@ -45,7 +45,7 @@ test.each([
   ['weave.multicast', 'works.weave.multicast'],
   ['works.weave.multicats', 'works.weave.multicast'],
   ['works.weave.mtu', 'weave.mtu'],
-  ['weave.ip_range', 'weave.ip-range'],
+  ['weave.netwrok', 'weave.network'],
 ])('%s is refused, %s proposed', (key, meant) => {
   expect(() => read({ [key]: '' })).toThrow(`did you mean ${meant}?`)
 })
@@ -57,14 +57,6 @@ test('an unknown key of ours that resembles none is refused with all that there 
 test('encryption is not promised', () => {
   expect(() => read({ encrypted: '' })).toThrow('cannot encrypt')
   expect(read({ encrypted: 'false' }).notes).toHaveLength(1)
-})
-
-test('ranges come out as subnets', () => {
-  expect(read({ 'weave.ip-range': '10.44.7.9/24, fd00:1::/80' }).ownRanges).toEqual([
-    { address: '10.44.7.0', length: 24 },
-    { address: 'fd00:1::', length: 80 },
-  ])
-  expect(() => read({ 'weave.ip-range': '10.44.7.0' })).toThrow('not ADDRESS/LENGTH')
 })
 
 test('keys of others are accepted and noted', () => {
@@ -80,7 +72,7 @@ test('keys of others are accepted and noted', () => {
 
 test('whatever comes, it is understood or refused with a fault', () => {
   const keys = fc.oneof(
-    fc.constantFrom('weave.mtu', 'weave.network', 'weave.ip-range', 'works.weave.multicast'),
+    fc.constantFrom('weave.mtu', 'weave.network', 'works.weave.multicast'),
     fc.string().map((text) => `weave.${text}`),
     fc.string(),
   )

@@ -11,9 +11,8 @@
 
 import { isNetworkId, isRecord } from '../model/cluster.ts'
 import type { NetworkId } from '../model/cluster.ts'
+import { segmentOption } from '../model/definition.ts'
 import { badNetworkOption, badRequest } from '../model/faults.ts'
-import { networkOf, parsePrefix } from '../model/prefix.ts'
-import type { Prefix } from '../model/prefix.ts'
 import { nearest } from '../settings/nearest.ts'
 
 export interface NetworkOptions {
@@ -21,8 +20,6 @@ export interface NetworkOptions {
   readonly multicast: boolean
   /** Local scope: the network's name in the whole cluster. */
   readonly name?: NetworkId
-  /** Local scope: the parts of the subnets that this host's Docker hands out, as the user says. */
-  readonly ownRanges: readonly Prefix[]
   /** What was accepted and has no effect, in words for the log. */
   readonly notes: readonly string[]
 }
@@ -32,10 +29,8 @@ const genericKey = 'com.docker.network.generic'
 
 const multicastOption = 'works.weave.multicast'
 export const mtuOption = 'com.docker.network.driver.mtu'
-export const nameOption = 'weave.network'
-export const rangeOption = 'weave.ip-range'
 const ourMtuOption = 'weave.mtu'
-const ours = [multicastOption, ourMtuOption, nameOption, rangeOption]
+const ours = [multicastOption, ourMtuOption, segmentOption]
 const ourPrefix = /^(?:works\.)?weave\./
 
 /** 576 is IPv4's least (RFC 791), 65535 the kernel's most. */
@@ -54,12 +49,11 @@ const truths = new Map([
 export function readNetworkOptions(options: Readonly<Record<string, unknown>>): NetworkOptions {
   const given = readGeneric(options[genericKey])
   const mtuBytes = readMtu(given)
-  const name = given.get(nameOption)
+  const name = given.get(segmentOption)
   return {
     ...(mtuBytes === undefined ? {} : { mtuBytes }),
     ...(name === undefined ? {} : { name: readName(name) }),
     multicast: given.has(multicastOption) && readTruth(multicastOption, given),
-    ownRanges: readRanges(given.get(rangeOption) ?? ''),
     notes: [...given.keys()].flatMap((key) => judgeKey(key, given)),
   }
 }
@@ -106,18 +100,9 @@ function readTruth(key: string, given: ReadonlyMap<string, string>): boolean {
 function readName(text: string): NetworkId {
   if (isNetworkId(text)) return text
   throw badNetworkOption(
-    nameOption,
+    segmentOption,
     `${JSON.stringify(text)} is no name: letters, digits, "_", "." and "-", up to 128`,
   )
-}
-
-function readRanges(text: string): readonly Prefix[] {
-  const parts = text.split(',').filter((part) => part.trim() !== '')
-  return parts.map((part) => {
-    const prefix = parsePrefix(part.trim())
-    if (prefix !== undefined) return networkOf(prefix)
-    throw badNetworkOption(rangeOption, `${JSON.stringify(part)} is not ADDRESS/LENGTH`)
-  })
 }
 
 /** Refuses a key, or says what is to be noted about it. */

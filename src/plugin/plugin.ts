@@ -5,8 +5,6 @@
  * command of Docker's wait. Nothing here waits for the router: it may come later.
  */
 
-import { hostname } from 'node:os'
-import type { RouterApi } from '../control/api.ts'
 import { createRouterClient } from '../control/client.ts'
 import type { DiscoveredNode } from '../docker/driver-messages.ts'
 import type { EngineInfo } from '../docker/engine-messages.ts'
@@ -15,20 +13,18 @@ import type { Engine } from '../docker/engine.ts'
 import { serveDriver } from '../docker/remote-driver.ts'
 import type { Scope } from '../docker/remote-driver.ts'
 import type { Fault } from '../model/fault.ts'
+import { createWakeup } from '../reconcile/wakeup.ts'
 import { pluginPaths } from '../settings/paths.ts'
 import type { Environment, Paths } from '../settings/paths.ts'
 import { driverOf } from '../settings/plugin.ts'
 import type { PluginSettings } from '../settings/plugin.ts'
-import { announce } from './announce.ts'
-import { buryNetworks, createDriver } from './driver.ts'
-import { createFreedSearch } from './freed.ts'
+import { workInBackground } from './background.ts'
+import { createDriver } from './driver.ts'
 import { withAddresses } from './ipam.ts'
-import { createLeakSearch } from './leaks.ts'
 import { logExchange } from './log.ts'
 import type { Logger } from './log.ts'
 import { openMemory } from './memory.ts'
 import type { Memory } from './memory.ts'
-import { searchOrphans } from './orphans.ts'
 import { withPatience } from './patience.ts'
 import { decideScope, readDockerConfiguration } from './scope.ts'
 
@@ -54,8 +50,6 @@ const handlerMs = 15_000
 const patienceMs = 8000
 const drainMs = 16_000
 const engineMs = 3000
-/** What a test may shorten through the environment. */
-const searchDefaults = { WEAVE_ORPHAN_INTERVAL_MS: 60_000, WEAVE_ORPHAN_AGE_MS: 120_000 }
 
 /** @throws Fault SOCKET_IN_USE when another plugin answers on the socket. */
 export async function startPlugin(
@@ -74,89 +68,38 @@ export async function startPlugin(
   const scope = await settleScope(settings, { engine, memory, log })
   const client = createRouterClient({ socket: paths.routerSocket })
   const router = withPatience(client, { patienceMs, whyAway })
+  const bell = createWakeup()
   const network = createDriver({
     router,
     memory,
     scope,
     driverName,
-    hostname: hostname(),
     warn: (text) => {
       log.warn(text)
     },
     onNode,
+    onDoubt: bell.ring,
   })
   const server = await serveDriver({
     socket: settings.socket,
     scope,
     ...withAddresses(network, router),
     handlerMs,
-    report: (exchange) => {
-      logExchange(log, exchange)
-    },
+    report: (exchange) => logExchange(log, exchange),
   })
   log.info({ driver: driverName, socket: settings.socket, scope }, 'serving')
   const ending = new AbortController()
-  const searching = keepTidy(ending.signal, { router: client, engine, memory, scope, env, log })
-  const announcing = announce({ router: client, driverName, scope, log }, ending.signal)
+  const tidying = { router: client, engine, memory, scope, env, log, driverName, bell }
+  const background = workInBackground(tidying, ending.signal)
   return {
     scope,
     async stop() {
       ending.abort(new Error('the plugin ends'))
       await server.drain({ graceMs: drainMs })
-      await Promise.all([searching, announcing])
+      await background
       client[Symbol.dispose]()
     },
   }
-}
-
-interface Tidying {
-  readonly router: RouterApi
-  readonly engine: Engine
-  readonly memory: Memory
-  readonly scope: Scope
-  readonly env: Environment
-  readonly log: Logger
-}
-
-/** Removes what Docker has forgotten to tell us of, now and then. */
-function keepTidy(
-  signal: AbortSignal,
-  { router, engine, memory, scope, env, log }: Tidying,
-): Promise<void> {
-  const minAgeMs = milliseconds(env, 'WEAVE_ORPHAN_AGE_MS')
-  const searchLeaks = createLeakSearch({
-    router,
-    engine,
-    minAgeMs,
-    onFound: (what) => {
-      log.warn({ what }, 'gave back what Docker had lost')
-    },
-  })
-  const searchFreed = createFreedSearch({
-    router,
-    engine,
-    onFound: (network) => {
-      log.warn({ network }, 'removed a network that the swarm has removed')
-    },
-  })
-  return searchOrphans({
-    router,
-    engine,
-    signal,
-    intervalMs: milliseconds(env, 'WEAVE_ORPHAN_INTERVAL_MS'),
-    minAgeMs,
-    alongside: [
-      () => buryNetworks({ router, memory, scope, signal }),
-      () => searchLeaks(signal),
-      () => searchFreed(signal),
-    ],
-    onRemoved: (endpoint) => {
-      log.warn({ endpoint }, 'removed an endpoint whose container is gone')
-    },
-    onFailed: (error) => {
-      log.debug({ reason: String(error) }, 'could not tidy up')
-    },
-  })
 }
 
 async function settleScope(
@@ -177,9 +120,4 @@ async function settleScope(
 /** Undefined when it does not answer in time: the plugin starts before Docker does. */
 async function askEngine(engine: Engine): Promise<EngineInfo | undefined> {
   return engine.info({ signal: AbortSignal.timeout(engineMs) }).catch(() => undefined)
-}
-
-function milliseconds(env: Environment, name: keyof typeof searchDefaults): number {
-  const value = Number(env[name])
-  return Number.isInteger(value) && value > 0 ? value : searchDefaults[name]
 }

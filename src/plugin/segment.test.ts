@@ -1,14 +1,11 @@
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createNetworkRequest } from '../docker/driver-messages.ts'
-import { isNetworkId } from '../model/cluster.ts'
-import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts'
-import type { Prefix } from '../model/prefix.ts'
 import { readNetworkOptions } from './options.ts'
-import { idOfSubnet, proposePart, segmentOf } from './segment.ts'
+import { segmentOf } from './segment.ts'
 import type { Segment } from './segment.ts'
 
 const pool = { AddressSpace: 'LocalDefault', Pool: '10.44.0.0/16' }
+const ours = { ...pool, AddressSpace: 'weave-local' }
 
 test('in global scope a network is what Docker calls it', () => {
   expect(make({ scope: 'global' })).toEqual({
@@ -31,10 +28,8 @@ test('an MTU that IPv6 does not work with is refused where there is IPv6', () =>
 })
 
 test('in local scope a network is its name, or its first subnet', () => {
-  const range = { 'weave.ip-range': '10.44.3.0/24' }
-
-  expect(make({ generic: range }).id).toBe('10.44.0.0-16')
-  expect(make({ generic: { ...range, 'weave.network': 'blue' } }).id).toBe('blue')
+  expect(make({ pools: [ours] }).id).toBe('10.44.0.0-16')
+  expect(make({ pools: [ours], generic: { 'weave.network': 'blue' } }).id).toBe('blue')
 })
 
 test('in local scope a network needs one of the two', () => {
@@ -47,53 +42,14 @@ test('in local scope a network needs one of the two', () => {
   })
 })
 
-test("another address management than Docker's own needs no range", () => {
-  expect(make({ pools: [{ ...pool, AddressSpace: 'weave-local' }] }).id).toBe('10.44.0.0-16')
-})
-
-test('a range must be a part of the subnet, and every subnet needs one', () => {
+test("in local scope Docker's own address management is refused, also for a named network", () => {
   const two = [pool, { AddressSpace: 'LocalDefault', Pool: 'fd00::/64' }]
 
-  expect(() => make({ generic: { 'weave.ip-range': '10.45.0.0/24' } })).toThrow(
-    '10.45.0.0/24 is not a part of the subnet',
+  expect(() => make({ generic: { 'weave.network': 'blue' } })).toThrow('10.44.0.0/16')
+  expect(refusal({}).remedy).toContain(
+    ': docker network create --driver=weave2 --ipam-driver=weave2 NAME.',
   )
-  expect(() => make({ generic: { 'weave.ip-range': '10.44.0.0/16' } })).toThrow('not a part')
-  expect(() => make({ pools: two, generic: { 'weave.ip-range': '10.44.1.0/24' } })).toThrow(
-    'fd00::/64',
-  )
-})
-
-test('the command that is proposed is one that works', () => {
-  const two = [pool, { AddressSpace: 'LocalDefault', Pool: 'fd00::/64' }]
-  const { remedy } = refusal({ pools: two })
-
-  expect(remedy).toMatch(/docker network create --driver=weave2 --ipv6 --subnet=10\.44\.0\.0\/16/)
-  const [, range = ''] = /-o weave\.ip-range=(\S+) NAME$/.exec(remedy) ?? []
-  expect(make({ pools: two, generic: { 'weave.ip-range': range } }).id).toBe('10.44.0.0-16')
-})
-
-test('the ID of a subnet is an ID, and another for another subnet', () => {
-  fc.assert(
-    fc.property(subnets(), subnets(), (left, right) => {
-      expect(isNetworkId(idOfSubnet(left))).toBe(true)
-      expect(idOfSubnet(left) === idOfSubnet(right)).toBe(
-        formatPrefix(left) === formatPrefix(right),
-      )
-    }),
-  )
-})
-
-test('the part proposed for a host is a proper part of the subnet, and not its first', () => {
-  fc.assert(
-    fc.property(subnets(), fc.string(), (subnet, hostname) => {
-      const part = proposePart(subnet, hostname)
-      const tight = subnet.length > (subnet.address.includes(':') ? 125 : 29)
-
-      expect(contains(subnet, part.address)).toBe(true)
-      expect(networkOf(part)).toEqual(part)
-      expect(part.length > subnet.length && part.address !== subnet.address).toBe(!tight)
-    }),
-  )
+  expect(refusal({ pools: two }).remedy).toContain(' --ipam-driver=weave2 --ipv6 NAME.')
 })
 
 interface Given {
@@ -109,7 +65,7 @@ function make({ scope = 'local', pools = [pool], generic = {} }: Given): Segment
     IPv4Data: pools,
   })
   const options = readNetworkOptions(request.Options)
-  return segmentOf({ request, options }, { scope, driverName: 'weave2', hostname: 'host-a' })
+  return segmentOf({ request, options }, { scope, driverName: 'weave2' })
 }
 
 function refusal(given: Given): { remedy: string } {
@@ -119,14 +75,4 @@ function refusal(given: Given): { remedy: string } {
     return error as { remedy: string }
   }
   throw new Error('was not refused')
-}
-
-function subnets(): fc.Arbitrary<Prefix> {
-  const v4 = fc.tuple(fc.ipV4(), fc.integer({ min: 1, max: 32 }))
-  const v6 = fc.tuple(fc.ipV6(), fc.integer({ min: 1, max: 128 }))
-  return fc.oneof(v4, v6).map(([address, length]) => {
-    const prefix = parsePrefix(`${address}/${length}`)
-    if (prefix === undefined) throw new Error(`not a prefix: ${address}/${length}`)
-    return networkOf(prefix)
-  })
 }

@@ -447,8 +447,7 @@ describe('the socket', () => {
 describe('local scope', () => {
   const local = {
     ...network,
-    IPv4Data: [{ AddressSpace: 'LocalDefault', Pool: '10.44.0.0/16' }],
-    Options: { 'com.docker.network.generic': { 'weave.ip-range': '10.44.7.0/24' } },
+    IPv4Data: [{ AddressSpace: 'weave-local', Pool: '10.44.0.0/16' }],
   }
 
   test('one subnet is one network of the cluster, and is remembered across a restart', async () => {
@@ -466,15 +465,13 @@ describe('local scope', () => {
 
   test("Docker's own address management is refused with the command that works", async () => {
     await using lab = await start('local')
-    const bare = { ...local, Options: {} }
+    const bare = { ...local, IPv4Data: [{ AddressSpace: 'LocalDefault', Pool: '10.44.0.0/16' }] }
 
     const error = await lab.dockerd
       .call('NetworkDriver.CreateNetwork', bare)
       .catch((caught: unknown) => String(caught))
 
-    expect(error).toMatch(
-      /docker network create --driver=weave --subnet=10\.44\.0\.0\/16 --ip-range=(10\.44\.\d+\.0\/24) -o weave\.ip-range=\1 NAME/,
-    )
+    expect(error).toContain('docker network create --driver=weave --ipam-driver=weave NAME')
     expect(error).toContain('[LOCAL_IPAM]')
     expect(lab.router.calls).toEqual([])
   })
@@ -493,6 +490,41 @@ describe('local scope', () => {
     await lab.dockerd.call('NetworkDriver.CreateNetwork', local)
     await lab.dockerd.call('NetworkDriver.DeleteNetwork', { NetworkID: networkId })
     expect(lab.router.networks.size).toBe(0)
+  })
+
+  test('a second network of this engine in one segment is refused; the same one again is not', async () => {
+    await using lab = await start('local')
+    await lab.dockerd.call('NetworkDriver.CreateNetwork', local)
+    await lab.dockerd.call('NetworkDriver.CreateNetwork', local)
+    const second = { ...local, NetworkID: other }
+
+    await expect(lab.dockerd.call('NetworkDriver.CreateNetwork', second)).rejects.toThrow(
+      /10\.44\.0\.0-16 is already Docker network d76cfa51738e .*\[SEGMENT_TAKEN\]/,
+    )
+
+    await lab.dockerd.call('NetworkDriver.DeleteNetwork', { NetworkID: networkId })
+    await lab.dockerd.call('NetworkDriver.CreateNetwork', second)
+  })
+
+  test('the router is told of the driver, and of its scope', async () => {
+    await using lab = await start('local')
+
+    await expect.poll(() => [...lab.router.drivers]).toEqual([['weave', 'local']])
+  })
+
+  test('what the engine has and the file has lost is learned again', async () => {
+    await using lab = await createPluginLab()
+    await lab.startRouter()
+    const IPAM = { Driver: 'weave', Config: [{ Subnet: '10.44.0.0/16' }] }
+    const there = { Id: networkId, Name: 'web', Driver: 'weave', Scope: 'local', IPAM }
+    lab.engine.set('/networks', [there])
+    await lab.startEngine()
+    await lab.startPlugin('local')
+
+    await expect.poll(() => lab.log.join('')).toContain('other networks than it told us of')
+    await lab.dockerd.call('NetworkDriver.CreateEndpoint', endpoint)
+
+    expect(lab.router.endpoints.get(endpointId)?.spec.network).toBe('10.44.0.0-16')
   })
 
   test('a network of which the record is lost is an error that says what to do', async () => {

@@ -48,15 +48,17 @@ test('the first host founds with a store of its own, and the second one uses it'
 })
 
 test('in local scope Docker’s own addresses are refused, with a command that works', async () => {
-  for (const host of [host1, host2]) {
-    await ok(host.weave('launch-plugin'))
-    const create = ['network', 'create', '--driver=weave', '--subnet=10.50.0.0/16', 'weave']
-    const { code, stderr } = await host.docker(...create)
-    expect(code).not.toBe(0)
-    const [, advised = ''] = /(docker network create .*) NAME/.exec(stderr) ?? []
-    expect(advised).toContain('--subnet=10.50.0.0/16 --ip-range=')
-    await ok(host.run(`${advised} weave`))
-  }
+  for (const host of [host1, host2]) await ok(host.weave('launch-plugin'))
+  const { code, stderr } = await host1.docker('network', 'create', '--driver=weave', 'weave')
+  expect(code).not.toBe(0)
+  const [, advised = ''] = /(docker network create .*) NAME/.exec(stderr) ?? []
+  expect(advised).toContain('--ipam-driver=weave')
+  await ok(host1.run(`${advised} weave`))
+  const isThere = await until(
+    async () => (await host2.docker('network', 'inspect', 'weave')).code === 0,
+    15_000,
+  )
+  expect(isThere).toBe(true)
 })
 
 test('containers on both hosts reach each other', async () => {
