@@ -101,7 +101,10 @@ function createClaim(
     done = true
     onDone()
   }
-  return { promise: note(), isDone: () => done }
+  const claim = note()
+  // It may fail before anybody waits for it, which must not end the process there and then.
+  claim.catch(() => undefined)
+  return { promise: claim, isDone: () => done }
 }
 
 function startManagedStore({

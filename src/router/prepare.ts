@@ -9,6 +9,7 @@
 import { readIfPresent, setAside, writeDurably } from '../disk/file.ts'
 import { isHostId } from '../model/cluster.ts'
 import type { Host, HostId } from '../model/cluster.ts'
+import { Fault } from '../model/fault.ts'
 import { clusterMismatch } from '../model/faults.ts'
 import { readLaunchOptions } from '../settings/launch.ts'
 import type { LaunchSettings } from '../settings/launch.ts'
@@ -55,7 +56,11 @@ export async function prepare(
     before: before.value,
   })
   const id = settings.name ?? identity.value ?? newHostId()
-  const others = (await checkStore(membership)).filter((host) => host.id !== id)
+  const living = await checkStore(membership).catch((error: unknown) => {
+    if (membership === before.value && isStoreAway(error)) return []
+    throw error
+  })
+  const others = living.filter((host) => host.id !== id)
   const towards = [
     ...others.map((host) => host.address),
     ...resolved.peers.flatMap(({ addresses }) => addresses),
@@ -95,6 +100,14 @@ async function checkStore({ cluster, store }: Membership): Promise<readonly Host
   }
   const { records } = await client.list(hosts.prefix)
   return records.map(({ text }) => hosts.decode(text)).filter((host) => host !== undefined)
+}
+
+/**
+ * A host that stays where it was waits for its store then, as it does after a boot: when all are launched
+ * again at once, the one that runs the store need not be the first.
+ */
+function isStoreAway(error: unknown): boolean {
+  return error instanceof Fault && error.code === 'STORE_UNREACHABLE'
 }
 
 /** What a plain restart resumes with; settings as after `weave launch` without flags if none are there. */
