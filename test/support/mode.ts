@@ -14,14 +14,38 @@ export interface Mode {
   readonly store: LabOptions['store']
   /** What `docker version` says of the engine. */
   readonly version: RegExp
+  /** Of its networks, as the engine calls it. */
+  readonly scope: 'global' | 'local'
+  /** What `docker network create --driver=DRIVER` needs besides. */
+  readonly createFlags: (driver: string) => readonly string[]
+  /** What it needs for a network NAME whose containers get no address. */
+  readonly bareFlags: (name: string) => readonly string[]
+  /** Whether the name of a container resolves on other hosts. */
+  readonly namesCrossHosts: boolean
 }
+
+/** Engines know nothing of each other: weave brings the store, the addresses, and spreads the networks. */
+const local = {
+  store: 'none',
+  scope: 'local',
+  createFlags: (driver: string) => [`--ipam-driver=${driver}`],
+  bareFlags: (name: string) => ['--ipam-driver=null', '-o', `weave.network=${name}`],
+  namesCrossHosts: false,
+} as const
 
 export const modes: Readonly<Record<EngineName, Mode>> = {
   /** Docker shares networks, addresses and names by itself, through its cluster store. */
-  '20.10': { engine: '20.10', store: 'etcd-as-docker-cluster-store', version: /^20\.10\./ },
-  /** Engines know nothing of each other; weave brings the store and spreads the networks. */
-  '26.1': { engine: '26.1', store: 'none', version: /^26\.1\./ },
-  '28.5': { engine: '28.5', store: 'none', version: /^28\.5\./ },
+  '20.10': {
+    engine: '20.10',
+    version: /^20\.10\./,
+    store: 'etcd-as-docker-cluster-store',
+    scope: 'global',
+    createFlags: () => [],
+    bareFlags: () => ['--ipam-driver=null'],
+    namesCrossHosts: true,
+  },
+  '26.1': { engine: '26.1', version: /^26\.1\./, ...local },
+  '28.5': { engine: '28.5', version: /^28\.5\./, ...local },
 }
 
 /** The mode that this run is in; 20.10 unless told. */

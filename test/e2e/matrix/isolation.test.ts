@@ -3,16 +3,19 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   addressOf,
+  called,
+  createNetwork,
   createSeedLab,
   fetchText,
   pings,
   readStatus,
+  removeNetwork,
   runContainer,
   serve,
-} from '../support/cluster.ts'
-import { framesDuring } from '../support/frames.ts'
-import { ok, until } from '../support/lab/lab.ts'
-import type { Host, Lab } from '../support/lab/lab.ts'
+} from '../../support/cluster.ts'
+import { framesDuring } from '../../support/frames.ts'
+import { ok, until } from '../../support/lab/lab.ts'
+import type { Host, Lab } from '../../support/lab/lab.ts'
 
 let lab: Lab
 let host1: Host
@@ -22,8 +25,8 @@ beforeAll(async () => {
   lab = await createSeedLab()
   host1 = lab.host(1)
   host2 = lab.host(2)
-  await createNetwork('red', '--subnet=10.60.0.0/16')
-  await createNetwork('blue', `--subnet=${blueSubnet}`)
+  await createNetwork(lab, 'red', { args: ['--subnet=10.60.0.0/16'] })
+  await createNetwork(lab, 'blue', { args: [`--subnet=${blueSubnet}`] })
   await runContainer(host1, 'red1', { net: 'red', args: privileged })
   await runContainer(host2, 'red2', { net: 'red' })
   await runContainer(host1, 'blue1', { net: 'blue' })
@@ -38,8 +41,8 @@ const privileged = ['--cap-add=NET_ADMIN', '--cap-add=NET_RAW']
 const blueSubnet = '10.61.0.0/16'
 
 test('containers of one network reach each other, on both hosts', async () => {
-  expect(await pings(host1, 'red1', 'red2')).toBe(true)
-  expect(await pings(host1, 'blue1', 'blue2')).toBe(true)
+  expect(await pings(host1, 'red1', await called(host2, 'red2', 'red'))).toBe(true)
+  expect(await pings(host1, 'blue1', await called(host2, 'blue2', 'blue'))).toBe(true)
 })
 
 test('with the address and MAC of a container, and those of its neighbours, nothing is reached', async () => {
@@ -72,7 +75,7 @@ test('with the address and MAC of a container, and those of its neighbours, noth
 
 test('networks with equal subnets, addresses and MACs do not meet', async () => {
   for (const net of ['twin-a', 'twin-b']) {
-    await createNetwork(net, '--ipam-driver=null')
+    await createNetwork(lab, net, { addresses: 'none' })
     for (const [host, number] of [
       [host1, 1],
       [host2, 2],
@@ -171,17 +174,19 @@ test('a container does not reach the router of any host', async () => {
       expect(tried.code, `${container} to ${host.name}: ${tried.stdout}`).not.toBe(0)
       expect(await fetchText(host1, container, open)).toBe('open')
     }
-    expect(await ok(other.run(['wget', '-T', '5', '-qO-', url]))).toContain('"cluster"')
+    expect(await ok(other.run(['timeout', '5', 'busybox', 'wget', '-qO-', url]))).toContain(
+      '"cluster"',
+    )
   }
 })
 
 test('a second plugin socket is a driver of its own, and its networks are as private', async () => {
   const socket = '--socket=/run/docker/plugins/weave2.sock'
   for (const host of [host1, host2]) await ok(host.weave('launch-plugin', socket))
-  await ok(host1.docker('network', 'create', '--driver=weave2', '--subnet=10.62.0.0/16', 'green'))
+  await createNetwork(lab, 'green', { driver: 'weave2', args: ['--subnet=10.62.0.0/16'] })
   await runContainer(host1, 'green1', { net: 'green', args: privileged })
   await runContainer(host2, 'green2', { net: 'green' })
-  expect(await pings(host1, 'green1', 'green2')).toBe(true)
+  expect(await pings(host1, 'green1', await called(host2, 'green2', 'green'))).toBe(true)
 
   const address = await addressOf(host2, 'red2', 'red')
   await inside(host1, 'green1', 'ip address add 10.60.77.77/16 dev ethwe0')
@@ -190,15 +195,15 @@ test('a second plugin socket is a driver of its own, and its networks are as pri
 
   await ok(host1.docker('rm', '-f', 'green1'))
   await ok(host2.docker('rm', '-f', 'green2'))
-  await ok(host1.docker('network', 'rm', 'green'))
+  await removeNetwork(lab, 'green')
   for (const host of [host1, host2]) await ok(host.weave('stop-plugin', socket))
   await runContainer(host1, 'red3', { net: 'red' })
-  expect(await pings(host1, 'red3', 'red2')).toBe(true)
+  expect(await pings(host1, 'red3', await called(host2, 'red2', 'red'))).toBe(true)
 })
 
 test('multicast and MTU are as the network asks for, in it alone', async () => {
   const options = ['-o', 'works.weave.multicast=true', '-o', 'com.docker.network.driver.mtu=1300']
-  await createNetwork('many', ...options)
+  await createNetwork(lab, 'many', { args: options })
   for (const [net, heard] of [
     ['many', 'to the group'],
     ['red', ''],
@@ -241,10 +246,6 @@ function forge(target: { vni: number; mac: string; host: string }): string {
     for (let n = 0; n < 20; n++) socket.send(Buffer.concat([head, frame]), 6784, host, () => {
       if (++sent === 20) { console.log('sent', sent); socket.close() }
     })`
-}
-
-async function createNetwork(name: string, ...args: readonly string[]): Promise<void> {
-  await ok(host1.docker('network', 'create', '--driver=weave', ...args, name))
 }
 
 async function runTool(host: Host, name: string, net: string, script: string): Promise<void> {

@@ -1,17 +1,21 @@
-/** The README's promise: the seed's commands, on two real engines with etcd as their cluster store. */
+/** The README's promise: the seed's commands, on two real engines. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   addressOf,
+  called,
+  createNetwork,
   createSeedLab,
   fetchText,
   ourLinks,
   pings,
+  removeNetwork,
   runContainer,
   serve,
-} from '../support/cluster.ts'
-import { ok, until } from '../support/lab/lab.ts'
-import type { Host, Lab } from '../support/lab/lab.ts'
+} from '../../support/cluster.ts'
+import { ok, until } from '../../support/lab/lab.ts'
+import type { Host, Lab } from '../../support/lab/lab.ts'
+import { currentMode } from '../../support/mode.ts'
 
 let lab: Lab
 let host1: Host
@@ -32,13 +36,13 @@ afterAll(async () => {
 test('a network made on one host is there on the other', async () => {
   expect(
     await ok(host2.docker('network', 'inspect', '-f', '{{.Driver}} {{.Scope}}', 'weave')),
-  ).toBe('weave global')
+  ).toBe(`weave ${currentMode().scope}`)
 })
 
 describe('containers on two hosts reach each other', () => {
   test('by name, both ways', async () => {
-    expect(await pings(host1, 'left', 'right')).toBe(true)
-    expect(await pings(host2, 'right', 'left')).toBe(true)
+    expect(await pings(host1, 'left', await called(host2, 'right'))).toBe(true)
+    expect(await pings(host2, 'right', await called(host1, 'left'))).toBe(true)
   })
 
   test('by address, both ways', async () => {
@@ -47,14 +51,18 @@ describe('containers on two hosts reach each other', () => {
   })
 
   test('with packets of 10 kB', async () => {
-    expect(await pings(host1, 'left', 'right', '-s', '10000')).toBe(true)
+    expect(await pings(host1, 'left', await called(host2, 'right'), '-s', '10000')).toBe(true)
   })
 
   test('over TCP, by name and by address', async () => {
     await serve(host1, 'left', 'hello from left')
     await serve(host2, 'right', 'hello from right')
-    expect(await fetchText(host1, 'left', 'http://right/')).toBe('hello from right')
-    expect(await fetchText(host2, 'right', 'http://left/')).toBe('hello from left')
+    expect(await fetchText(host1, 'left', `http://${await called(host2, 'right')}/`)).toBe(
+      'hello from right',
+    )
+    expect(await fetchText(host2, 'right', `http://${await called(host1, 'left')}/`)).toBe(
+      'hello from left',
+    )
     expect(await fetchText(host1, 'left', `http://${await addressOf(host2, 'right')}/`)).toBe(
       'hello from right',
     )
@@ -94,7 +102,7 @@ test('the first packet to a container that has just started is answered', async 
     for (let round = 0; round < 3; round += 1) {
       const name = `fresh${round}-${to.name}`
       await runContainer(to, name)
-      expect(await pings(from, container, name)).toBe(true)
+      expect(await pings(from, container, await called(to, name))).toBe(true)
       await ok(to.docker('rm', '-f', name))
     }
   }
@@ -103,34 +111,38 @@ test('the first packet to a container that has just started is answered', async 
 test('the way out and published ports work', async () => {
   await runContainer(host1, 'web', { args: ['-p', '8080:80'] })
   await serve(host1, 'web', 'published')
-  expect(await ok(host2.run(['wget', '-T', '5', '-qO-', 'http://host1:8080/']))).toBe('published')
+  expect(
+    await ok(host2.run(['timeout', '5', 'busybox', 'wget', '-qO-', 'http://host1:8080/'])),
+  ).toBe('published')
   expect(await pings(host1, 'web', host2.ip)).toBe(true)
   await ok(host1.docker('rm', '-f', 'web'))
 })
 
 test('--ip gives the address that was asked for', async () => {
-  await ok(host1.docker('network', 'create', '--driver=weave', '--subnet=10.77.0.0/16', 'chosen'))
+  await createNetwork(lab, 'chosen', { args: ['--subnet=10.77.0.0/16'] })
   await runContainer(host1, 'fixed', { net: 'chosen', args: ['--ip=10.77.5.5'] })
   await runContainer(host2, 'other', { net: 'chosen' })
   expect(await addressOf(host1, 'fixed', 'chosen')).toBe('10.77.5.5')
   expect(await pings(host2, 'other', '10.77.5.5')).toBe(true)
   await ok(host1.docker('rm', '-f', 'fixed'))
   await ok(host2.docker('rm', '-f', 'other'))
-  await ok(host1.docker('network', 'rm', 'chosen'))
+  await removeNetwork(lab, 'chosen')
 })
 
 test('connecting and disconnecting a running container', async () => {
-  await ok(host1.docker('network', 'create', '--driver=weave', 'second'))
+  await createNetwork(lab, 'second')
   await ok(host1.docker('network', 'connect', 'second', 'left'))
   await runContainer(host2, 'there', { net: 'second' })
-  expect(await pings(host1, 'left', 'there')).toBe(true)
-  expect(await pings(host1, 'left', 'right')).toBe(true)
+  const there = await called(host2, 'there', 'second')
+  const right = await called(host2, 'right')
+  expect(await pings(host1, 'left', there)).toBe(true)
+  expect(await pings(host1, 'left', right)).toBe(true)
 
   await ok(host1.docker('network', 'disconnect', 'second', 'left'))
-  expect(await pings(host1, 'left', 'there')).toBe(false)
-  expect(await pings(host1, 'left', 'right')).toBe(true)
+  expect(await pings(host1, 'left', there)).toBe(false)
+  expect(await pings(host1, 'left', right)).toBe(true)
   await ok(host2.docker('rm', '-f', 'there'))
-  await ok(host1.docker('network', 'rm', 'second'))
+  await removeNetwork(lab, 'second')
 })
 
 test('when the last container of a network goes, so do its links', async () => {

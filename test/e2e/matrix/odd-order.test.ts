@@ -2,9 +2,21 @@
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { pings, readStatus, restarted, runContainer, storedKeys } from '../support/cluster.ts'
-import { createLab, ok, until } from '../support/lab/lab.ts'
-import type { Host, Lab } from '../support/lab/lab.ts'
+import {
+  awaitNetwork,
+  called,
+  createNetwork,
+  pings,
+  readStatus,
+  restarted,
+  runContainer,
+  storedKeys,
+} from '../../support/cluster.ts'
+import { createLab, ok, until } from '../../support/lab/lab.ts'
+import type { Host, Lab } from '../../support/lab/lab.ts'
+import { currentMode } from '../../support/mode.ts'
+
+const { engine, store } = currentMode()
 
 let lab: Lab
 let host1: Host
@@ -12,7 +24,7 @@ let host2: Host
 let host3: Host
 
 beforeAll(async () => {
-  lab = await createLab({ hosts: 3, engine: '20.10', store: 'etcd-as-docker-cluster-store' })
+  lab = await createLab({ hosts: 3, engine, store })
   host1 = lab.host(1)
   host2 = lab.host(2)
   host3 = lab.host(3)
@@ -40,23 +52,6 @@ test('a first host that names dead peers is refused, with each peer and why', as
   expect(await storedKeys(lab)).toEqual([])
 })
 
-test('hosts that are launched at the same moment found one cluster', async () => {
-  await Promise.all(lab.hosts.map((host) => ok(host.weave('launch'))))
-  const seen = await Promise.all(
-    lab.hosts.map(async (host) => {
-      await until(async () => (await readStatus(host)).peers.length === 3, 5000)
-      const { cluster, peers } = await readStatus(host)
-      return { cluster: cluster.id, peers: peers.map(({ nickname }) => nickname).toSorted() }
-    }),
-  )
-  const [first] = seen
-  expect(first?.cluster).toMatch(/^[0-9a-f]{32}$/)
-  expect(first?.peers).toEqual(['host1', 'host2', 'host3'])
-  expect(seen).toEqual([first, first, first])
-  await Promise.all(lab.hosts.map((host) => ok(host.weave('reset', '--force'))))
-  expect(await storedKeys(lab)).toEqual([])
-})
-
 test('a host that names itself founds, as if it had named nobody', async () => {
   expect(await ok(host1.weave('launch', 'host1', 'host1', '127.0.0.1'))).toContain('founded')
 })
@@ -70,14 +65,15 @@ test('launching twice is refused, with the way out; launching the plugin twice i
 })
 
 test('a network made, and used, before the second host joins', async () => {
-  await ok(host1.docker('network', 'create', '--driver=weave', 'weave'))
+  await createNetwork(lab, 'weave', { hosts: [host1] })
   await runContainer(host1, 'left')
   const launched = await host2.weave('launch', 'host1', 'host1', 'host3')
   expect(await ok(Promise.resolve(launched))).toContain('joined')
   expect(launched.stderr).toMatch(/host3.*passed over/)
   await ok(host2.weave('launch-plugin'))
+  await awaitNetwork(host2, 'weave')
   await runContainer(host2, 'right')
-  expect(await pings(host2, 'right', 'left')).toBe(true)
+  expect(await pings(host2, 'right', await called(host1, 'left'))).toBe(true)
 })
 
 test('a host that is given another name keeps its identity, on a bare launch', async () => {
@@ -90,7 +86,8 @@ test('a host that is given another name keeps its identity, on a bare launch', a
   const after = await readStatus(host2)
   expect(after.host).toMatchObject({ id: before, nickname: 'renamed' })
   expect(after.cluster.id).toBe((await readStatus(host1)).cluster.id)
-  expect(await until(() => pings(host1, 'left', 'right'), 10_000)).toBe(true)
+  const right = await called(host2, 'right')
+  expect(await until(() => pings(host1, 'left', right), 10_000)).toBe(true)
   const nicknames = (await readStatus(host1)).peers.map(({ nickname }) => nickname)
   expect(nicknames).toEqual(['host1', 'renamed'])
 })
@@ -109,5 +106,5 @@ test('a copy of a machine is refused soon, and told what to do; the original sta
   expect(await storedKeys(lab)).toEqual(keys)
   await ok(host3.weave('launch', 'host1'))
   expect((await readStatus(host3)).peers).toHaveLength(3)
-  expect(await pings(host1, 'left', 'right')).toBe(true)
+  expect(await pings(host1, 'left', await called(host2, 'right'))).toBe(true)
 })
