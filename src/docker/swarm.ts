@@ -22,14 +22,22 @@ export interface SwarmApi {
   readonly create: (name: string, text: string, signal: AbortSignal) => Promise<boolean>
   /** Gone is what was wanted. */
   readonly remove: (id: string, signal: AbortSignal) => Promise<void>
-  /** IDs of all nodes that the swarm counts as its own, those that are down among them. */
-  readonly nodeIds: (signal: AbortSignal) => Promise<readonly string[]>
+  /** All nodes that the swarm counts as its own, those that are down among them. */
+  readonly nodes: (signal: AbortSignal) => Promise<readonly SwarmNode[]>
+}
+
+export interface SwarmNode {
+  readonly id: string
+  /** Empty, or no address of an interface, for some of an older engine's. */
+  readonly address: string
 }
 
 const configs = z.array(
   z.object({ ID: z.string(), Spec: z.object({ Name: z.string(), Data: z.string().nullish() }) }),
 )
-const nodes = z.array(z.object({ ID: z.string() }))
+const nodes = z.array(
+  z.object({ ID: z.string(), Status: z.object({ Addr: z.string().nullish() }).nullish() }),
+)
 
 export function createSwarmApi(
   ask: (question: Question) => Promise<Answer>,
@@ -58,9 +66,11 @@ export function createSwarmApi(
       const path = `/configs/${encodeURIComponent(id)}`
       await expect({ method: 'DELETE', path, signal }, 200, 204, 404)
     },
-    async nodeIds(signal) {
+    async nodes(signal) {
       const { text } = await expect({ method: 'GET', path: '/nodes', signal }, 200)
-      return nodes.parse(JSON.parse(text)).map(({ ID }) => ID)
+      return nodes
+        .parse(JSON.parse(text))
+        .map(({ ID, Status }) => ({ id: ID, address: Status?.Addr ?? '' }))
     },
   }
 }

@@ -9,6 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Fault } from '../model/fault.ts'
 import type { Logger } from '../router/log.ts'
+import { forgetMembership } from '../router/membership.ts'
 import type { Prepared } from '../router/prepare.ts'
 import { runRouter } from '../router/router.ts'
 import type { Paths } from '../settings/paths.ts'
@@ -16,6 +17,8 @@ import type { Paths } from '../settings/paths.ts'
 export interface Keeping {
   /** Resolves once this node belongs to a cluster. */
   readonly enter: (onWait: (fault: Fault) => void) => Promise<Prepared>
+  /** Resolves with true once this node is to leave its cluster for another one. */
+  readonly shouldMove: (signal: AbortSignal, onTorn: (fault: Fault) => void) => Promise<boolean>
   readonly paths: Paths
   readonly log: Logger
   readonly signal: AbortSignal
@@ -35,7 +38,7 @@ export async function keepRouter(keeping: Keeping): Promise<void> {
     try {
       const prepared = await enter(note)
       onObstacle(undefined)
-      await runOnce(prepared, keeping)
+      if (await runOnce(prepared, { ...keeping, note })) await move(keeping)
     } catch (error) {
       if (signal.aborted) return
       if (!(error instanceof Fault)) throw error
@@ -45,7 +48,13 @@ export async function keepRouter(keeping: Keeping): Promise<void> {
   }
 }
 
-async function runOnce(prepared: Prepared, { paths, log, signal }: Keeping): Promise<void> {
+interface Run extends Keeping {
+  readonly note: (fault: Fault) => void
+}
+
+/** Resolves when the router has ended; with true when it was for another cluster. */
+async function runOnce(prepared: Prepared, run: Run): Promise<boolean> {
+  const { paths, log, signal } = run
   const ending = new AbortController()
   function end(): void {
     ending.abort()
@@ -53,10 +62,21 @@ async function runOnce(prepared: Prepared, { paths, log, signal }: Keeping): Pro
   signal.addEventListener('abort', end)
   try {
     for (const warning of prepared.warnings) log.warn(warning)
+    const moving = run.shouldMove(ending.signal, run.note).then((isMoving) => {
+      if (isMoving) end()
+      return isMoving
+    })
     await runRouter({ prepared, paths, log, ending, runAs: 'plugin' })
+    return await moving
   } finally {
+    end()
     signal.removeEventListener('abort', end)
   }
+}
+
+async function move({ paths, log }: Keeping): Promise<void> {
+  log.warn('the swarm is in another cluster: leaving the one that this node was in')
+  await forgetMembership(paths)
 }
 
 function createReminder({ log, onObstacle }: Keeping): (fault: Fault) => void {

@@ -1,8 +1,8 @@
 /**
  * Looks around in the swarm: what is this node, who else is there, and which cluster are they in?
  *
- * Nodes are known from two sides. Docker tells a plugin of those that join while it runs; of those
- * that were there before it tells nothing, so the managers are taken from `docker info` besides.
+ * Nodes are known from three sides. Docker tells a plugin of those that join while it runs, but not of
+ * those that were there before; `docker info` names the managers; and a manager knows them all.
  */
 
 import { askPeer } from '../control/peer.ts'
@@ -31,6 +31,9 @@ interface Sources {
   readonly signal: AbortSignal
 }
 
+/** What a manager of an older engine has for itself. */
+const unspecified = '0.0.0.0'
+
 const noSwarm = { state: '', nodeId: '', address: '', isManager: false, managers: [] }
 
 /** @throws ENGINE_UNREACHABLE when the swarm's managers do not agree on anything just now. */
@@ -41,14 +44,32 @@ export async function look({ settings, engine, nodes, signal }: Sources): Promis
   const here = { state, isManager, swarm, settings: addressed(settings, swarm.address) }
   if (state !== 'active') return { ...here, asked: [] }
   const note = isManager ? await readNote(engine, swarm, signal) : undefined
-  const peers = new Set([
-    ...swarm.managers.map(hostOf).flatMap((host) => host ?? []),
-    ...nodes.addresses(),
-  ])
-  const names = [...peers].map((host) => formatHostPort({ host, port: settings.port }))
-  const others = [...new Set([...names, ...(note === undefined ? [] : [note.founding.founder])])]
-  const asked = await Promise.all(others.filter(isElsewhere).map((peer) => ask(peer, signal)))
-  return { ...here, asked, note }
+  const inSwarm = isManager ? await engine.swarm.nodes(signal) : []
+  const found = [...nodes.addresses(), ...inSwarm.flatMap(({ address }) => parseIp(address) ?? [])]
+  const peers = [
+    ...managersOf(swarm, settings),
+    ...found.map((host) => formatHostPort({ host, port: settings.port })),
+    ...(note === undefined ? [] : [note.founding.founder]),
+  ]
+  return { ...here, asked: await askAll(peers, signal), note }
+}
+
+/** host:port of the routers on the managers of the swarm. */
+export function managersOf(
+  { managers }: EngineInfo['swarm'],
+  { port }: LaunchSettings,
+): readonly string[] {
+  const hosts = managers.flatMap((manager) => hostOf(manager) ?? [])
+  return hosts.map((host) => formatHostPort({ host, port }))
+}
+
+/** Each once, and not this host itself. */
+export async function askAll(
+  peers: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly Asked[]> {
+  const others = [...new Set(peers)].filter(isElsewhere)
+  return Promise.all(others.map((peer) => ask(peer, signal)))
 }
 
 /** The address under which the swarm knows a node is where the others will look for its router. */
@@ -65,7 +86,7 @@ function hostOf(manager: string): IpAddress | undefined {
 
 function isElsewhere(peer: string): boolean {
   const ip = parseIp(readPeer(peer).host)
-  return ip === undefined || !isOwnAddress(ip)
+  return ip === undefined || !(isOwnAddress(ip) || ip === unspecified)
 }
 
 async function ask(peer: string, signal: AbortSignal): Promise<Asked> {

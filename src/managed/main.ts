@@ -23,6 +23,7 @@ import { readPaths } from '../settings/paths.ts'
 import { defaultPluginSocket } from '../settings/plugin.ts'
 import { enter } from './enter.ts'
 import { keepRouter } from './keep.ts'
+import { shouldMove } from './loyalty.ts'
 import { createNodes } from './nodes.ts'
 
 /** Less than the ten seconds after which dockerd kills. */
@@ -48,6 +49,8 @@ async function main(): Promise<void> {
       ? complain(settings, log)
       : keepRouter({
           enter: (onWait) => enter({ settings, paths, engine, nodes, log, signal, bell, onWait }),
+          shouldMove: (running, onTorn) =>
+            shouldMove({ settings, paths, engine, signal: running, onTorn }),
           paths,
           log,
           signal,

@@ -28,8 +28,9 @@ export async function readNote(
   }
   const ip = parseIp(readPeer(founding.founder).host)
   const isOwn = founding.nodeId === swarm.nodeId || (ip !== undefined && isOwnAddress(ip))
-  const nodeIds = await engine.swarm.nodeIds(signal)
-  return { id: found.id, founding, isOwn, isMember: nodeIds.includes(founding.nodeId) }
+  const nodes = await engine.swarm.nodes(signal)
+  const isMember = nodes.some(({ id }) => id === founding.nodeId)
+  return { id: found.id, founding, isOwn, isMember }
 }
 
 /** Writes that this node founds, unless another one was first. */

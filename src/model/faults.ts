@@ -444,6 +444,15 @@ export const founderAway = defineFault(
   }),
 )
 
+export const swarmElsewhere = defineFault(
+  'SWARM_ELSEWHERE',
+  CONFIG,
+  ({ own, right, endpoints }: { own: string; right: string; endpoints: number }) => ({
+    summary: `this node is in cluster ${own.slice(0, 8)}, and its swarm in cluster ${right.slice(0, 8)}: containers here do not reach the others`,
+    remedy: `It moves by itself once nothing here is on a weave network any more; ${endpoints} still are.`,
+  }),
+)
+
 export const imageMissing = defineFault('IMAGE_MISSING', UNAVAILABLE, (file: string) => ({
   summary: `there is no ${file} to make the plugin from`,
   remedy: 'Run "sudo script/install" again: it leaves that file beside the program.',

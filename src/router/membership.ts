@@ -63,6 +63,13 @@ export async function writeMembership(paths: Paths, membership: Membership): Pro
   await writeDurably(membershipPath(paths), `${JSON.stringify(membership, null, 2)}\n`)
 }
 
+/** The next start finds none. What a managed store of its own held is kept to look at, too. */
+export async function forgetMembership(paths: Paths): Promise<void> {
+  for (const one of [paths.storeDir, membershipPath(paths)]) {
+    await setAside(one, paths.asideDir).catch(ignoreMissing)
+  }
+}
+
 /** 32 random hex digits: a host's or a cluster's identity. */
 export function randomId(): string {
   return randomBytes(16).toString('hex')
@@ -87,4 +94,8 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
 }

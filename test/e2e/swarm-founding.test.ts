@@ -85,6 +85,21 @@ test('a founder that the swarm has removed is waited for no more', async () => {
   expect(after).not.toBe(before)
 })
 
+test('a node with the cluster of another swarm on its disk moves to the one of its swarm', async () => {
+  const [second, third] = await inSwarm()
+  const right = (await readStatus(second)).cluster.id
+  const token = await ok(second.docker('swarm', 'join-token', '-q', 'worker'))
+  const stranger = other(second, third)
+  await ok(stranger.docker('swarm', 'join', `--token=${token}`, `${second.ip}:2377`))
+
+  await ok(stranger.docker('plugin', 'enable', 'weave'))
+
+  expect(await until(async () => logs(stranger, 'the swarm is in another cluster'), backMs)).toBe(
+    true,
+  )
+  expect(await clusterOfAll()).toBe(right)
+})
+
 async function enableAll(): Promise<void> {
   await Promise.all(lab.hosts.map((host) => host.docker('plugin', 'enable', 'weave')))
 }
@@ -121,8 +136,18 @@ async function theFounder(): Promise<Host> {
   return founder
 }
 
-function other(than: Host): Host {
-  const found = lab.hosts.find((host) => host !== than)
+/** The two hosts that are. */
+async function inSwarm(): Promise<readonly [Host, Host]> {
+  const states = await Promise.all(
+    lab.hosts.map((host) => ok(host.docker('info', '-f', '{{.Swarm.LocalNodeState}}'))),
+  )
+  const [one, two] = lab.hosts.filter((_, index) => states[index] === 'active')
+  if (one === undefined || two === undefined) throw new Error(`in the swarm: ${states.join(', ')}`)
+  return [one, two]
+}
+
+function other(...than: readonly Host[]): Host {
+  const found = lab.hosts.find((host) => !than.includes(host))
   if (found === undefined) throw new Error('a lab of one host')
   return found
 }
