@@ -1,14 +1,12 @@
-/** Addresses of our own (`--ipam-driver=weave`): one container each in the whole cluster, whatever happens. */
+/**
+ * Addresses of our own (`--ipam-driver=weave`): one container each in the whole cluster, whatever happens.
+ *
+ * Run as processes and not as containers: an engine that starts asks its address driver about every
+ * local network in turn, and waits 15 s for one that is a container of its own and thus not there yet.
+ */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import {
-  addressOf,
-  pings,
-  readStatus,
-  restarted,
-  runContainer,
-  signalMain,
-} from '../../support/cluster.ts'
+import { addressOf, pings, readStatus, restarted, runContainer } from '../../support/cluster.ts'
 import { createLab, ok, until } from '../../support/lab/lab.ts'
 import type { Host, Lab } from '../../support/lab/lab.ts'
 import { currentMode } from '../../support/mode.ts'
@@ -23,9 +21,10 @@ beforeAll(async () => {
   lab = await createLab({ hosts: 2, engine: mode.engine, store: mode.store })
   host1 = lab.host(1)
   host2 = lab.host(2)
-  await ok(host1.weave('launch', '--ipalloc-range=10.40.0.0/16', '--ipalloc-size=24'))
-  await ok(host2.weave('launch', 'host1', '--ipalloc-range=10.40.0.0/16', '--ipalloc-size=24'))
-  for (const host of lab.hosts) await ok(host.weave('launch-plugin'))
+  const flags = ['--run-as=process', '--ipalloc-range=10.40.0.0/16', '--ipalloc-size=24']
+  await ok(host1.weave('launch', ...flags))
+  await ok(host2.weave('launch', ...flags, 'host1'))
+  for (const host of lab.hosts) await ok(host.weave('launch-plugin', '--run-as=process'))
 }, 120_000)
 
 afterAll(async () => {
@@ -96,8 +95,8 @@ test('a container keeps its --ip through kills of dockerd, of the router and of 
   await host1.killDocker()
   await host1.startDocker()
   expect(await isRunning(host1, 'keeper')).toBe(true)
-  await restarted(host1, () => signalMain(host1, 'weave', 'KILL'))
-  await signalMain(host1, 'weaveplugin', 'KILL')
+  await restarted(host1, () => kill(host1, 'router'))
+  await kill(host1, 'plugin')
   await ok(host1.docker('restart', '-t0', 'keeper'))
   expect(await addressOf(host1, 'keeper', 'fixed')).toBe('10.41.0.50')
   await ok(host1.docker('rm', '-f', 'keeper'))
@@ -108,7 +107,7 @@ test('routers that are killed while containers start give no address twice', asy
   const starts = names.map((name, index) =>
     runContainer(index % 2 === 0 ? host1 : host2, name, { net: 'two' }).catch(() => ''),
   )
-  await Promise.all([host1, host2].map((host) => signalMain(host, 'weave', 'KILL')))
+  await Promise.all([host1, host2].map((host) => kill(host, 'router')))
   await Promise.all(starts)
   const rest = Array.from({ length: 6 }, (_, index) => `after${index}`)
   for (const [index, name] of rest.entries()) {
@@ -154,7 +153,7 @@ test.runIf(isLocal)('with the store away, containers start on what their host ha
   await ok(host1.weave('stop'))
   await runContainer(host2, 'during', { net: 'fixed' })
   expect(await pings(host2, 'before', await addressOf(host2, 'during', 'fixed'))).toBe(true)
-  await ok(host1.weave('launch'))
+  await ok(host1.weave('launch', '--run-as=process'))
   for (const name of ['before', 'during']) await ok(host2.docker('rm', '-f', name))
 })
 
@@ -208,6 +207,11 @@ async function addressesIn(host: Host, network: string): Promise<readonly string
     .split('\n')
     .filter((name) => name !== '')
   return Promise.all(names.map((name) => addressOf(host, name, network)))
+}
+
+/** Its supervisor, which has the same words on its command line and is older, starts it again. */
+async function kill(host: Host, part: 'router' | 'plugin'): Promise<void> {
+  await ok(host.run(['pkill', '-KILL', '-n', '-f', `dist/${part}/main.js`]))
 }
 
 async function isRunning(host: Host, container: string): Promise<boolean> {
