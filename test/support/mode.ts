@@ -22,6 +22,8 @@ export interface Mode {
   readonly bareFlags: (name: string) => readonly string[]
   /** Whether the name of a container resolves on other hosts. */
   readonly namesCrossHosts: boolean
+  /** Whether a network can do without IPv4. */
+  readonly ipv6Alone: boolean
 }
 
 /** Engines know nothing of each other: weave brings the store, the addresses, and spreads the networks. */
@@ -31,6 +33,7 @@ const local = {
   createFlags: (driver: string) => [`--ipam-driver=${driver}`],
   bareFlags: (name: string) => ['--ipam-driver=null', '-o', `weave.network=${name}`],
   namesCrossHosts: false,
+  ipv6Alone: false,
 } as const
 
 export const modes: Readonly<Record<EngineName, Mode>> = {
@@ -43,9 +46,10 @@ export const modes: Readonly<Record<EngineName, Mode>> = {
     createFlags: () => [],
     bareFlags: () => ['--ipam-driver=null'],
     namesCrossHosts: true,
+    ipv6Alone: false,
   },
   '26.1': { engine: '26.1', version: /^26\.1\./, ...local },
-  '28.5': { engine: '28.5', version: /^28\.5\./, ...local },
+  '28.5': { engine: '28.5', version: /^28\.5\./, ...local, ipv6Alone: true },
 }
 
 /** The mode that this run is in; 20.10 unless told. */
