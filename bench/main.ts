@@ -20,6 +20,7 @@ import { renderReport, renderSection } from './support/report.ts'
 import type { Report, Section } from './support/report.ts'
 import { createScene } from './support/scene.ts'
 import type { Scene } from './support/scene.ts'
+import { measureToday } from './today.ts'
 import { measureTraffic } from './traffic.ts'
 
 type Benchmark = (scene: Scene, options: { quick: boolean }) => Promise<readonly Section[]>
@@ -32,20 +33,23 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   scale: measureRouterScale,
 }
 
+/** In labs of their own, on other engines. */
+const today = 'today'
+const names = [...Object.keys(benchmarks), today]
+
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', multiple: true, default: Object.keys(benchmarks) },
+    only: { type: 'string', multiple: true, default: names },
     quick: { type: 'boolean', default: false },
     json: { type: 'string', default: path.join(repository, 'build/bench.json') },
     prefix: { type: 'string' },
   },
 })
 
-const chosen = values.only.map((name): [string, Benchmark] => {
-  const benchmark = benchmarks[name]
-  if (benchmark !== undefined) return [name, benchmark]
-  throw new Error(`unknown benchmark ${name}; there are: ${Object.keys(benchmarks).join(', ')}`)
-})
+const unknown = values.only.find((name) => !names.includes(name))
+if (unknown !== undefined) {
+  throw new Error(`unknown benchmark ${unknown}; there are: ${names.join(', ')}`)
+}
 
 const report: Report = {
   machine: await describeMachine(),
@@ -59,16 +63,28 @@ console.log(renderReport(report))
 console.error(`\nAll samples: ${values.json}`)
 
 async function runAll(): Promise<readonly Section[]> {
+  const { quick, prefix } = values
+  const chosen = Object.entries(benchmarks).filter(([name]) => values.only.includes(name))
+  const sections = chosen.length === 0 ? [] : await runOnScene(chosen)
+  if (!values.only.includes(today)) return sections
+  say(today)
+  return [...sections, ...told(await measureToday({ quick }, prefix))]
+}
+
+async function runOnScene(chosen: readonly [string, Benchmark][]): Promise<readonly Section[]> {
+  const { quick, prefix } = values
   say('starting two Docker hosts')
-  await using scene = await createScene(values.prefix)
+  await using scene = await createScene(prefix)
   const sections: Section[] = []
   for (const [name, benchmark] of chosen) {
     say(name)
-    for (const section of await benchmark(scene, { quick: values.quick })) {
-      sections.push(section)
-      say(`\n${renderSection(section)}\n`)
-    }
+    sections.push(...told(await benchmark(scene, { quick })))
   }
+  return sections
+}
+
+function told(sections: readonly Section[]): readonly Section[] {
+  for (const section of sections) say(`\n${renderSection(section)}\n`)
   return sections
 }
 
