@@ -61,13 +61,13 @@ export async function expectNetwork(
   }
 }
 
-/** What the router of a host says of a network. */
+/** What the router of a host says of a network; nothing while it is away. */
 export async function definitionOn(
   host: Host,
   name: string,
 ): Promise<Status['definitions'][number] | undefined> {
-  const { definitions } = await readStatus(host)
-  return definitions.find((definition) => definition.name === name)
+  const status = await readStatus(host).catch(() => undefined)
+  return status?.definitions.find((definition) => definition.name === name)
 }
 
 /** Waits until the router of each host says this of a network. @throws after half a minute */
