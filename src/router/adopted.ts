@@ -32,7 +32,8 @@ export interface Adoptions {
 export interface Drivers {
   /** Names of those in local scope. */
   readonly local: () => ReadonlySet<string>
-  readonly put: (driver: Driver) => Promise<void>
+  /** Whether that is news. */
+  readonly put: (driver: Driver) => Promise<boolean>
 }
 
 export interface Driver {
@@ -93,7 +94,9 @@ export async function openDrivers(paths: Paths, onSetAside: OnSetAside): Promise
   return {
     local: () => new Set([...shelf.all.values()].filter(isLocal).map(({ name }) => name)),
     async put(driver) {
-      if (shelf.all.get(driver.name)?.scope !== driver.scope) await shelf.set(driver.name, driver)
+      const isNews = shelf.all.get(driver.name)?.scope !== driver.scope
+      if (isNews) await shelf.set(driver.name, driver)
+      return isNews
     },
   }
 }

@@ -65,8 +65,7 @@ export function createSpreading(sources: SpreadingSources): Spreading {
     target,
     news: () => describeNews(view),
     async putDriver(driver) {
-      await drivers.put(driver)
-      listening?.()
+      if (await drivers.put(driver)) listening?.()
     },
     segments: adoptions.segments,
     status() {

@@ -251,6 +251,23 @@ test('a definition whose name another driver’s network has here is a conflict'
   expect(outlook?.step).toBeUndefined()
 })
 
+test('of two that one engine was told to make at once, the one that was not adopted goes', () => {
+  const first = { id: 'n', name: 'web', driver: 'weave', scope: 'local', settings: plain }
+  const second = { ...first, id: 'm', settings: other }
+  const definition = { driver: 'weave', name: 'web', generation: '0'.repeat(32), ...plain }
+  const adopted = { definition, dockerId: 'n', engine: 'e', epoch: '1', revision: 2n }
+  const shared = new Map([[idOf('web'), { definition, revision: 2n }]])
+  const cluster = { shared, epoch: '1', revision: 3n, drivers: ours }
+  const known = new Map([[idOf('web'), adopted]])
+  const look = { engine: 'e', networks: [second, first], adopted: known, used: new Set<string>() }
+
+  expect(planSpread(cluster, look)[0]?.step).toMatchObject({ kind: 'remove', dockerId: 'm' })
+  const busy = { ...look, used: new Set(['m']) }
+  expect(planSpread(cluster, busy)[0]).toMatchObject({ state: 'conflict', dockerId: 'm' })
+  const forgotten = { ...look, adopted: new Map() }
+  expect(planSpread(cluster, forgotten)[0]?.step).toMatchObject({ kind: 'adopt', dockerId: 'n' })
+})
+
 test('nothing is removed before somebody has looked for containers', () => {
   const network = { id: 'n', name: 'web', driver: 'weave', scope: 'local', settings: plain }
   const definition = { driver: 'weave', name: 'web', generation: '0'.repeat(32), ...plain }

@@ -206,7 +206,8 @@ function planKept(
   }
   // Seen in a store that is not the one it was seen in before.
   if (isLost(own, cluster)) return adopt(id, shared, here)
-  return { ...base, state: 'everywhere' }
+  const [second] = ours(one).filter((network) => network !== here)
+  return second === undefined ? { ...base, state: 'everywhere' } : giveWay(one, second, [twice])
 }
 
 /** Removed elsewhere, and perhaps made anew: it goes as soon as nothing here needs it. */
@@ -222,6 +223,7 @@ function leave(one: One & { readonly here: EngineNetwork }): Outlook {
 function planStranger(one: One): Outlook | undefined {
   const { id, all, shared, look } = one
   const here = only(one)
+  const [same] = shared === undefined ? [] : ours(one).filter(isSameAs(shared))
   if (shared === undefined) {
     if (here !== undefined) return share(id, here)
     const stale = look.adopted.get(id)
@@ -233,14 +235,14 @@ function planStranger(one: One): Outlook | undefined {
   if (all.length === 0) {
     return { ...base, step: { kind: 'create', id, definition: shared.definition } }
   }
-  return here === undefined ? dispute(one, shared) : compare({ ...one, shared, here })
+  // Others of this name, if they are ours, give way once this one is adopted.
+  if (same !== undefined) return adopt(id, shared, same)
+  if (here === undefined) return dispute(one, shared)
+  return giveWay(one, here, differences(here.settings, shared.definition))
 }
 
-/** Made on two hosts before either knew of the other: the one in the store stays. */
-function compare(one: One & { readonly shared: Shared; readonly here: EngineNetwork }): Outlook {
-  const { id, shared, here, look } = one
-  const differs = differences(here.settings, shared.definition)
-  if (differs.length === 0) return adopt(id, shared, here)
+/** Made on two hosts, or twice on this one, before either was known: the one in the store stays. */
+function giveWay({ id, look }: One, here: EngineNetwork, differs: readonly string[]): Outlook {
   const base = { id, network: describe(here), dockerId: here.id }
   if (look.used === undefined) return { ...base, state: 'pending', asksForUse: true }
   if (look.used.has(here.id)) return { ...base, state: 'conflict', differs }
@@ -248,11 +250,21 @@ function compare(one: One & { readonly shared: Shared; readonly here: EngineNetw
   return { ...base, state: 'pending', step }
 }
 
+/** Engines before 25 may be told twice at once to make a network of one name, and then have two. */
+const twice = 'made twice on this host at the same moment'
+
+/** Those of this name that are of this driver and for all hosts. */
+function ours({ id, all, cluster }: One): readonly EngineNetwork[] {
+  return all.filter((network) => definitionId(network) === id && isSpread(network, cluster.drivers))
+}
+
 /** The one network of this name, if it is of this driver and for all hosts. */
-function only({ id, all, cluster }: One): EngineNetwork | undefined {
-  const [first, ...more] = all
-  if (first === undefined || more.length > 0) return undefined
-  return definitionId(first) === id && isSpread(first, cluster.drivers) ? first : undefined
+function only(one: One): EngineNetwork | undefined {
+  return one.all.length === 1 ? ours(one)[0] : undefined
+}
+
+function isSameAs({ definition }: Shared): (network: EngineNetwork) => boolean {
+  return ({ settings }) => differences(settings, definition).length === 0
 }
 
 /** There is something of this name on the engine that is not for us to judge. */

@@ -138,12 +138,17 @@ test('two hosts that create the same name at the same moment end with one networ
       ),
     )
     expect(outcomes.some((outcome) => outcome !== 'there already')).toBe(true)
+    const isOne = await until(async () => {
+      const networks = await Promise.all(all.map((host) => inspect(host, 'app_default')))
+      const subnets = new Set(networks.map((network) => network?.IPAM.Config?.[0]?.Subnet))
+      return subnets.size === 1 && !subnets.has(undefined)
+    }, 30_000)
+    expect(isOne).toBe(true)
     await expectState(all, 'app_default', 'everywhere')
-    const networks = await Promise.all(all.map((host) => inspect(host, 'app_default')))
-    expect(new Set(networks.map((network) => network?.IPAM.Config?.[0]?.Subnet)).size).toBe(1)
     // As compose checks it before it uses a network, and as `external: true` finds it.
-    for (const network of networks) {
-      expect(network?.Labels['com.docker.compose.project']).toBe('app')
+    for (const host of all) {
+      const { Labels = {} } = (await inspect(host, 'app_default')) ?? {}
+      expect(Labels['com.docker.compose.project']).toBe('app')
     }
     await removeNetwork(host1, 'app_default')
     await expectNetwork(all, 'app_default', 'gone')
