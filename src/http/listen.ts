@@ -90,11 +90,17 @@ async function listenPatiently(server: net.Server, options: net.ListenOptions): 
 
 function listening(server: net.Server, options: net.ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options, () => {
-      server.off('error', reject)
+    function done(): void {
+      server.off('error', fail)
       resolve()
-    })
+    }
+    function fail(error: Error): void {
+      server.off('listening', done)
+      reject(error)
+    }
+    server.once('error', fail)
+    server.once('listening', done)
+    server.listen(options)
   })
 }
 

@@ -60,12 +60,12 @@ export const directoryVariables = {
 export const dockerPluginSocketsDir = '/run/docker/plugins'
 export const dockerEngineSocket = '/var/run/docker.sock'
 
-/** The kernel's IPv6 settings, a directory for each link. */
-const ipv6SettingsDir = '/proc/sys/net/ipv6/conf'
-/** What our containers see of the host's, where they may write. */
-export const ipv6SettingsMount = { source: ipv6SettingsDir, target: '/run/ipv6-settings' }
-/** Where to look for them, best first. */
-export const ipv6SettingsDirs = [ipv6SettingsMount.target, ipv6SettingsDir]
+/** Settings of the kernel's, which every kernel has, and where our containers may write to them. */
+export const kernelSettingsMount = { source: '/proc/sys/net', target: '/host/sys-net' }
+/** Those of IPv6, a directory for each link, which not every kernel has: where to look, best first. */
+export const ipv6SettingsDirs = [kernelSettingsMount.target, kernelSettingsMount.source].map(
+  (settings) => path.join(settings, 'ipv6/conf'),
+)
 
 export function readPaths(env: Environment): Paths {
   const stateDir = directory('WEAVE_STATE_DIR', env)

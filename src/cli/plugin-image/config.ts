@@ -12,7 +12,7 @@
 
 import path from 'node:path'
 import { managedVariables } from '../../settings/managed.ts'
-import { dockerEngineSocket, readPaths } from '../../settings/paths.ts'
+import { dockerEngineSocket, kernelSettingsMount, readPaths } from '../../settings/paths.ts'
 
 /** Below which /run of the host is seen; the plugin's own /run has its socket. */
 const hostRoot = '/host'
@@ -36,6 +36,7 @@ export function pluginConfig(): unknown {
     mounts: [
       bind('state', stateParent, stateParent),
       bind('run', runParent, path.join(hostRoot, runParent)),
+      bind('kernel', kernelSettingsMount.source, kernelSettingsMount.target),
     ],
     env: [
       ...managedVariables.map(({ name, description }) => ({

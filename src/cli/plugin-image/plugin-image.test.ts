@@ -81,6 +81,7 @@ test('the plugin gets every setting, and mounts nothing that may be missing on a
     mounts: [
       { source: '/var/lib', destination: '/var/lib', options: ['bind'] },
       { source: '/run', destination: '/host/run', options: ['bind'] },
+      { source: '/proc/sys/net', destination: '/host/sys-net', options: ['bind'] },
     ],
     env: [
       ...managedVariables.map(({ name }) => ({ name, value: '', settable: ['value'] })),

@@ -8,10 +8,9 @@
  * label, and only ours are ever removed.
  */
 
-import { existsSync } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { containerNameTaken, runModeUnavailable } from '../../model/faults.ts'
-import { dockerEngineSocket } from '../../settings/paths.ts'
+import { dockerEngineSocket, kernelSettingsMount } from '../../settings/paths.ts'
 import { mustRun } from '../program.ts'
 import type { RunProgram } from '../program.ts'
 import type { Keeper } from './keeper.ts'
@@ -76,11 +75,10 @@ export function containerArguments(
   service: Service,
   { image, engineSocket }: { readonly image: string; readonly engineSocket: string },
 ): string[] {
+  const { source, target } = kernelSettingsMount
   const mounts = [
     ...[...new Set(service.directories)].map((directory) => `${directory}:${directory}`),
-    ...service.kernelDirectories
-      .filter(({ source }) => existsSync(source))
-      .map(({ source, target }) => `${source}:${target}`),
+    ...(service.changesKernel ? [`${source}:${target}`] : []),
   ]
   return [
     'run',

@@ -117,15 +117,11 @@ test('the container shares the network and directories of the host, under a labe
   ])
 })
 
-test('what the kernel has not is left out of the container', () => {
-  const kernelDirectories = [
-    { source: home, target: '/run/settings' },
-    { source: path.join(home, 'missing'), target: '/run/missing' },
-  ]
+test('the router’s container may change settings of the kernel’s, and the plugin’s may not', () => {
   const files = { image: 'weave:1.2.3', engineSocket: '/x/docker.sock' }
-  const args = containerArguments({ ...blue, kernelDirectories }, files)
-  expect(args).toContain(`--volume=${home}:/run/settings`)
-  expect(args.join(' ')).not.toContain('missing')
+  const mount = '--volume=/proc/sys/net:/host/sys-net'
+  expect(containerArguments(router, files)).toContain(mount)
+  expect(containerArguments(blue, files)).not.toContain(mount)
 })
 
 test('the image is imported when it is missing or of another build', async () => {

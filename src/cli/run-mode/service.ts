@@ -10,16 +10,11 @@
  */
 
 import path from 'node:path'
-import { ipv6SettingsMount, pathVariables, pluginPaths } from '../../settings/paths.ts'
+import { pathVariables, pluginPaths } from '../../settings/paths.ts'
 import type { Paths } from '../../settings/paths.ts'
 import { driverOf, pluginFlags } from '../../settings/plugin.ts'
 import type { PluginSettings } from '../../settings/plugin.ts'
 import type { Installation } from '../context.ts'
-
-export interface Mount {
-  readonly source: string
-  readonly target: string
-}
 
 export interface Service {
   /** `router` or `plugin-DRIVER`: of its record, and what people read. */
@@ -39,8 +34,8 @@ export interface Service {
   readonly logFile: string
   /** Directories that it shares with this host. */
   readonly directories: readonly string[]
-  /** Places of the kernel's that it writes to; left out where the kernel has none. */
-  readonly kernelDirectories: readonly Mount[]
+  /** Whether it changes settings of the kernel's, which a container must be let do. */
+  readonly changesKernel: boolean
   /** Units of ours that it wants to come after. */
   readonly after: readonly string[]
 }
@@ -68,7 +63,7 @@ export function routerService({ paths, installation, restart }: Where): Service 
     faultFile: paths.routerFaultFile,
     logFile: paths.routerLogFile,
     directories: [paths.stateDir, paths.runDir, paths.logDir],
-    kernelDirectories: [ipv6SettingsMount],
+    changesKernel: true,
     after: [],
   }
 }
@@ -93,7 +88,7 @@ export function pluginService(
     faultFile: files.faultFile,
     logFile: files.logFile,
     directories: [paths.stateDir, paths.runDir, paths.logDir, path.dirname(settings.socket)],
-    kernelDirectories: [],
+    changesKernel: false,
     after: [routerUnit],
   }
 }
