@@ -148,8 +148,8 @@ test('whatever goes wrong, no address is given twice, and none is lost for good'
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 2 ** 31 }),
-      fc.constantFrom('10.0.0.0/27', '10.0.0.0/28', '10.0.0.0/26', 'fd00::/123'),
-      fc.array(step(), { minLength: 20, maxLength: 120 }),
+      fc.constantFrom('10.0.0.0/28', '10.0.0.0/28', '10.0.0.0/27', 'fd00::/124'),
+      fc.array(step(), { minLength: 60, maxLength: 200, size: 'max' }),
       async (seed, subnet, steps) => {
         const random = randomOf(seed)
         const here = await createWorld(3, random)
@@ -160,7 +160,7 @@ test('whatever goes wrong, no address is given twice, and none is lost for good'
         }
       },
     ),
-    { numRuns: 60, interruptAfterTimeLimit: 30_000, endOnFailure: true },
+    { numRuns: 40, interruptAfterTimeLimit: 30_000, endOnFailure: true },
   )
 }, 60_000)
 
@@ -174,13 +174,11 @@ function step(): fc.Arbitrary<Step> {
   return fc.record({
     host: fc.nat(2),
     what: fc.oneof(
-      { weight: 10, arbitrary: fc.constant('any' as const) },
+      { weight: 12, arbitrary: fc.constant('any' as const) },
       { weight: 3, arbitrary: fc.constant('exact' as const) },
-      { weight: 6, arbitrary: fc.constant('release' as const) },
-      {
-        weight: 4,
-        arbitrary: fc.constantFrom('crash', 'cut', 'mend', 'tend', 'wait', 'late'),
-      },
+      { weight: 8, arbitrary: fc.constant('release' as const) },
+      { weight: 3, arbitrary: fc.constantFrom('wait', 'tend', 'late') },
+      { weight: 2, arbitrary: fc.constantFrom('crash', 'cut', 'mend', 'mend') },
     ),
     pick: fc.nat(1000),
   })
