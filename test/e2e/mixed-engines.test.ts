@@ -1,7 +1,8 @@
 /**
  * One cluster of three hosts, each with another Docker engine: what one of them makes is the same on all.
  *
- * None has a cluster store, and the hosts differ in Node.js, etcd and iptables as well.
+ * None has a cluster store. Router and plugin run as processes of the host, with its own Node.js (20 and
+ * 24), etcd, nft and iptables, where all other tests have them in containers. So the plugin also outlives dockerd here.
  */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -22,9 +23,10 @@ let lab: Lab
 
 beforeAll(async () => {
   lab = await createLab({ hosts: 3, engine: ['20.10', '26.1', '28.5'], store: 'none' })
-  await ok(lab.host(1).weave('launch'))
-  for (const host of lab.hosts.slice(1)) await ok(host.weave('launch', 'host1'))
-  await Promise.all(lab.hosts.map((host) => ok(host.weave('launch-plugin'))))
+  const asProcess = '--run-as=process'
+  await ok(lab.host(1).weave('launch', asProcess))
+  for (const host of lab.hosts.slice(1)) await ok(host.weave('launch', asProcess, 'host1'))
+  await Promise.all(lab.hosts.map((host) => ok(host.weave('launch-plugin', asProcess))))
 }, 180_000)
 
 afterAll(async () => {
@@ -52,7 +54,7 @@ test('a network made on any engine is on all of them, with all of its settings',
 test('containers on all three reach each other, with big packets, and over TCP', async () => {
   await makeOn(lab.host(2), 'weave')
   for (const host of lab.hosts) {
-    await runContainer(host, `on-${host.name}`)
+    await runContainer(host, `on-${host.name}`, { args: ['--restart=always'] })
     await serve(host, `on-${host.name}`, `this is ${host.name}`)
   }
   const addresses = await Promise.all(lab.hosts.map((host) => addressOf(host, `on-${host.name}`)))
@@ -66,6 +68,24 @@ test('containers on all three reach each other, with big packets, and over TCP',
     }
   }
 })
+
+test.each(['stopDocker', 'killDocker'] as const)(
+  'every engine comes back from %s with its container, and the others reach it',
+  async (end) => {
+    for (const host of lab.hosts) {
+      await host[end]()
+      await host.startDocker()
+      for (const other of lab.hosts) {
+        if (other === host) continue
+        const isReached = await until(async () => {
+          const address = await addressOf(host, `on-${host.name}`)
+          return address !== '' && (await pings(other, `on-${other.name}`, address))
+        }, 30_000)
+        expect(isReached, `${host.name} from ${other.name}`).toBe(true)
+      }
+    }
+  },
+)
 
 test('what is removed on one engine is gone on all, and nothing of it is left', async () => {
   for (const host of lab.hosts) await ok(host.docker('rm', '-f', `on-${host.name}`))
