@@ -19,6 +19,7 @@ import {
   signalMain,
 } from '../../support/cluster.ts'
 import { lostWhile } from '../../support/flow.ts'
+import { forge } from '../../support/forge.ts'
 import { framesDuring } from '../../support/frames.ts'
 import { createLab, ok } from '../../support/lab/lab.ts'
 import type { Host, Lab } from '../../support/lab/lab.ts'
@@ -129,6 +130,17 @@ describe.each([
     expect((await readStatus(host2)).host.address).toBe(before)
   })
 
+  test('VXLAN forged by a stranger reaches no network', async () => {
+    const vni = (await readStatus(host2)).networks.find(isOurs)?.vni ?? 0
+    const mac = await ok(host2.docker('exec', 'right', 'cat', '/sys/class/net/ethwe0/address'))
+    const { address: host } = (await readStatus(host2)).host
+    const script = ['node', '-e', forge({ vni, mac, host })]
+    const watched = { host: host2, container: 'right', filter: 'ether proto 0x88b5' }
+    expect(await framesDuring(watched, () => ok(lab.hub.run(script)))).toBe(0)
+    // From a host of the cluster the very same packets arrive: the forgery itself is sound.
+    expect(await framesDuring(watched, () => ok(host1.run(script)))).toBe(20)
+  })
+
   test('a host of the other family is refused before anything is changed', async () => {
     const [own, other] = underlay === 'IPv4' ? [host2.ip, host2.ip6] : [host2.ip6, host2.ip]
     await ok(host2.weave('stop'))
@@ -167,6 +179,10 @@ test('without any etcd the first host runs one at its IPv6 address, and a name w
     })
   }
 }, 120_000)
+
+function isOurs({ subnets }: { readonly subnets: readonly string[] }): boolean {
+  return subnets.includes('fd00:80::/64')
+}
 
 const hear = `const socket = require('dgram').createSocket('udp6')
   socket.on('message', (text) => console.log(String(text)))

@@ -13,6 +13,7 @@ import {
   runContainer,
   serve,
 } from '../../support/cluster.ts'
+import { forge } from '../../support/forge.ts'
 import { framesDuring } from '../../support/frames.ts'
 import { ok, until } from '../../support/lab/lab.ts'
 import type { Host, Lab } from '../../support/lab/lab.ts'
@@ -234,22 +235,6 @@ const hear = `const socket = require('dgram').createSocket('udp4')
 const speak = `const socket = require('dgram').createSocket('udp4')
   const timer = setInterval(() => socket.send('to the group', 9999, '239.1.2.3'), 100)
   setTimeout(() => { clearInterval(timer); socket.close() }, 1000)`
-
-/** Sends twenty frames to MAC, wrapped for VNI, to UDP 6784 of HOST. */
-function forge(target: { vni: number; mac: string; host: string }): string {
-  return `
-    const { vni, mac, host } = ${JSON.stringify(target)}
-    const head = Buffer.alloc(8)
-    head.writeUInt8(8, 0)
-    head.writeUIntBE(vni, 4, 3)
-    const frame = Buffer.concat([
-      Buffer.from(mac.replaceAll(':', '') + '02000000aaaa' + '88b5', 'hex'), Buffer.alloc(50)])
-    const socket = require('dgram').createSocket('udp4')
-    let sent = 0
-    for (let n = 0; n < 20; n++) socket.send(Buffer.concat([head, frame]), 6784, host, () => {
-      if (++sent === 20) { console.log('sent', sent); socket.close() }
-    })`
-}
 
 async function runTool(host: Host, name: string, net: string, script: string): Promise<void> {
   await ok(
