@@ -2,14 +2,15 @@
  * `weave plugin-image`: makes Docker's managed plugin from this installation, without a registry.
  *
  * Docker upgrades a plugin only from a registry. Here an older one of the name is replaced instead:
- * its settings are carried over, its state lies outside of it, and the kernel forwards meanwhile. What
- * takes long is done before the old one is ended.
+ * its settings are carried over, its state lies outside of it, the kernel forwards meanwhile, and a
+ * stand-in keeps this host alive in the eyes of the others.
  */
 
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Command } from 'commander'
+import type { Status } from '../control/messages.ts'
 import { alreadyRunning, badArgument, imageMissing, pluginNameTaken } from '../model/faults.ts'
 import type { Flags } from '../settings/flags.ts'
 import { managedVariables } from '../settings/managed.ts'
@@ -18,6 +19,7 @@ import { requireRoot } from './context.ts'
 import { pluginConfig, pluginDescription } from './plugin-image/config.ts'
 import { createDockerPlugin } from './plugin-image/docker-plugin.ts'
 import type { DockerPlugin, FoundPlugin } from './plugin-image/docker-plugin.ts'
+import { mayStandIn, startStandIn } from './plugin-image/stand-in.ts'
 import { mustRun, runProgram } from './program.ts'
 import type { RunProgram } from './program.ts'
 import { openRouter, statusIfRunning } from './running.ts'
@@ -58,7 +60,7 @@ export async function makePlugin(
 ): Promise<void> {
   const { installation, run, signal, print, progress } = context
   requireRoot(context, 'weave plugin-image')
-  await refuseBesideRouter(context)
+  const router = await findRouter(context)
   const docker = createDockerPlugin(run, signal)
   const before = await docker.inspect(name)
   if (before !== undefined && before.description !== pluginDescription) throw pluginNameTaken(name)
@@ -67,7 +69,15 @@ export async function makePlugin(
   try {
     await layOut(directory, context)
     progress(`making plugin ${name}`)
-    await replace(name, { docker, before, directory })
+    const isRunning = before?.isEnabled === true
+    if (isRunning) await docker.disable(name)
+    const endStandIn =
+      isRunning && mayStandIn(router?.store.kind) ? startStandIn(context) : undefined
+    try {
+      await replace(name, { docker, before, directory })
+    } finally {
+      await endStandIn?.()
+    }
     if (isEnabled) await docker.enable(name)
   } finally {
     await rm(directory, { recursive: true, force: true })
@@ -78,13 +88,12 @@ export async function makePlugin(
   if (!isEnabled) print(`weave: it is not enabled yet: docker plugin enable ${name}`)
 }
 
-/** Two routers on one host would undo each other's links. */
-async function refuseBesideRouter(context: Context): Promise<void> {
+/** The one that runs in a plugin. Of two on one host each would undo the other's links. */
+async function findRouter(context: Context): Promise<Status | undefined> {
   using router = openRouter(context)
   const status = await statusIfRunning(router, context.signal)
-  if (status !== undefined && status.host.runAs !== 'plugin') {
-    throw alreadyRunning(status.host.runAs)
-  }
+  if (status === undefined || status.host.runAs === 'plugin') return status
+  throw alreadyRunning(status.host.runAs)
 }
 
 /** The directory that `docker plugin create` takes. */
@@ -117,7 +126,6 @@ async function replace(
     readonly directory: string
   },
 ): Promise<void> {
-  if (before?.isEnabled === true) await docker.disable(name)
   if (before !== undefined) await docker.remove(name)
   await docker.create(name, directory)
   await docker.set(name, carriedOver(before?.settings ?? []))

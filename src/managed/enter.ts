@@ -6,7 +6,7 @@
  * around, again and again, until `decide` lets it join or found one.
  */
 
-import { readIfPresent } from '../disk/file.ts'
+import { readIfPresent, writeDurably } from '../disk/file.ts'
 import type { Engine } from '../docker/engine.ts'
 import { Fault } from '../model/fault.ts'
 import type { Wakeup } from '../reconcile/wakeup.ts'
@@ -16,7 +16,7 @@ import { prepare, resume } from '../router/prepare.ts'
 import type { Prepared } from '../router/prepare.ts'
 import type { LaunchSettings } from '../settings/launch.ts'
 import type { Paths } from '../settings/paths.ts'
-import { parseStoredSettings } from '../settings/stored.ts'
+import { formatStoredSettings, parseStoredSettings } from '../settings/stored.ts'
 import { decide } from './decide.ts'
 import { look } from './look.ts'
 import type { Sight } from './look.ts'
@@ -40,11 +40,11 @@ const lookAgainMs = 1000
 /** @throws faults of `prepare`; the signal's reason. */
 export async function enter(entry: Entry): Promise<Prepared> {
   const { settings, paths } = entry
-  if (await isMember(entry)) return withSettings(await resume(paths), settings)
+  if (await isMember(entry)) return resumeWith(settings, paths)
   const isTold = settings.peers.length > 0 || settings.clusterStore !== undefined
   if (isTold) await prepare(settings, paths)
   else await enterWithSwarm(entry)
-  return withSettings(await resume(paths), settings)
+  return resumeWith(settings, paths)
 }
 
 /** Not when the user has named another cluster since. */
@@ -58,9 +58,16 @@ async function isMember({ settings, paths }: Entry): Promise<boolean> {
   return sameText([peers, clusterStore], [stored.settings.peers, stored.settings.clusterStore])
 }
 
-/** What the plugin is told now goes before what it was told then; whom it asked then is kept. */
-function withSettings(prepared: Prepared, now: LaunchSettings): Prepared {
-  return { ...prepared, settings: { ...now, peers: prepared.settings.peers } }
+/**
+ * What the plugin is told now goes before what it was told then; whom it asked then is kept. Written
+ * down, because while the plugin is replaced another router stands in, which reads it.
+ */
+async function resumeWith(now: LaunchSettings, paths: Paths): Promise<Prepared> {
+  const prepared = await resume(paths)
+  const settings = { ...now, peers: prepared.settings.peers }
+  const text = formatStoredSettings(settings)
+  if (text !== formatStoredSettings(prepared.settings)) await writeDurably(paths.settingsFile, text)
+  return { ...prepared, settings }
 }
 
 async function enterWithSwarm(entry: Entry): Promise<void> {

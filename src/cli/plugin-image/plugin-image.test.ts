@@ -8,6 +8,7 @@ import { managedVariables } from '../../settings/managed.ts'
 import { makePlugin } from '../plugin-image.ts'
 import type { RunProgram } from '../program.ts'
 import { pluginConfig, pluginDescription } from './config.ts'
+import { mayStandIn, startStandIn } from './stand-in.ts'
 
 let setting: TestContext
 let calls: string[]
@@ -53,6 +54,26 @@ test('one that is there is replaced only when the new one is unpacked, with what
     'docker plugin enable',
   ])
   expect(calls).toContain('docker plugin set weave:latest WEAVE_MTU=1400')
+})
+
+test('the stand-in runs until it is told to end, and one that cannot start is no obstacle', async () => {
+  const mark = path.join(setting.home, 'mark')
+  const script = `trap 'echo ended >${mark}; exit' TERM; echo up >${mark}; while :; do sleep 0.05; done`
+  const { env, installation } = setting.context
+
+  const end = startStandIn({ env, installation: { ...installation, router: ['sh', '-c', script] } })
+  await expect.poll(() => existsSync(mark) && readFileSync(mark, 'utf8')).toBe('up\n')
+  await end()
+  expect(readFileSync(mark, 'utf8')).toBe('ended\n')
+
+  await startStandIn({ env, installation: { ...installation, router: ['false'] } })()
+  await startStandIn({ env, installation: { ...installation, router: ['/nowhere'] } })()
+})
+
+test('nobody stands in where there was no router, or one with a store of its own', () => {
+  expect(mayStandIn(undefined)).toBe(false)
+  expect(mayStandIn('managed')).toBe(false)
+  expect(mayStandIn('joined')).toBe(true)
 })
 
 test("somebody else's plugin of that name is left alone", async () => {
