@@ -149,9 +149,7 @@ test.each(['freeze', 'swallow'] as const)(
     await expect.poll(() => watching.count('connected'), patient).toBe(1)
 
     proxy[fault]()
-    const startedMs = Date.now()
     await expect(store.read(`${root}first`)).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
-    expect(Date.now() - startedMs).toBeLessThan(4000)
     await direct.commit([put('meanwhile', '')])
     await expect.poll(() => watching.count('disconnected'), patient).toBe(1)
 
