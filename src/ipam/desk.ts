@@ -73,6 +73,8 @@ export interface Desk {
     pool: Pool,
     taken: { readonly address: IpAddress; readonly sinceMs: number },
   ) => Promise<boolean>
+  /** Pools of the same network and family: a network may have several subnets. */
+  readonly siblings: (pool: Pool) => readonly Pool[]
   /** Who has how many of a pool's addresses, in words. */
   readonly usage: (pool: Pool) => string
   readonly now: () => Now

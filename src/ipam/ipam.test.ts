@@ -128,6 +128,20 @@ test('what a host had that is gone for good is for others once somebody says so'
   expect(await anyUntilFull(one, pool)).toHaveLength(29)
 })
 
+test('a network with two subnets goes on in the second one, and gets back what it gave there', async () => {
+  const here = await begin(1)
+  const [one] = here.hosts
+  const pool = await hold(one, '10.0.0.0/29')
+  const second = await hold(one, '10.1.0.0/28')
+  here.siblings = ({ id }) => (id === pool.id ? [second] : [pool])
+
+  const given = await anyUntilFull(one, pool)
+  expect(given.filter((address) => address.startsWith('10.0.0.'))).toHaveLength(6)
+  expect(given.filter((address) => address.startsWith('10.1.0.'))).toHaveLength(14)
+  await one?.ipam().release(pool.id, ip('10.1.0.9'))
+  expect(await one?.ipam().grant({ pool: pool.id, use: 'container' })).toBe('10.1.0.9/28')
+})
+
 test('outside the range only what is asked for is given, once in the cluster', async () => {
   const { hosts } = await begin(2)
   const range = prefix('10.0.0.128/28')

@@ -24,7 +24,8 @@ import {
   readPoolId,
 } from '../model/pool.ts'
 import type { Pool } from '../model/pool.ts'
-import { formatPrefix } from '../model/prefix.ts'
+import { contains, formatPrefix } from '../model/prefix.ts'
+import type { Prefix } from '../model/prefix.ts'
 import { pools, singles } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import type { Desk, HelpReply, HelpRequest, HoldsReply } from './desk.ts'
@@ -76,12 +77,11 @@ export function createIpam(desk: Desk): Ipam {
     async grant({ pool: id, address, use }) {
       const pool = readPoolId(id)
       if (pool === undefined) throw poolUnknown(id)
-      const given = await grant(desk, { pool, address, use })
-      return formatPrefix({ address: given, length: pool.subnet.length })
+      return formatPrefix(await grant(desk, { pool, address, use }))
     },
     async release(id, address) {
       const pool = readPoolId(id)
-      const ledger = pool === undefined ? undefined : desk.book.find(pool.id)
+      const ledger = pool === undefined ? undefined : ledgerOf(desk, pool, address)
       if (ledger === undefined || !release(ledger, address, desk.now())) return
       await desk.book.save(ledger)
     },
@@ -98,19 +98,39 @@ interface Grant {
   readonly use: AddressRequest['use']
 }
 
-async function grant(desk: Desk, { pool, address, use }: Grant): Promise<IpAddress> {
+/** Docker names the pool that it asked, also where the address came from a sibling. */
+function ledgerOf({ book, siblings }: Desk, pool: Pool, address: IpAddress): Ledger | undefined {
+  const home = [pool, ...siblings(pool)].find(({ subnet }) => contains(subnet, address))
+  return home === undefined ? undefined : book.find(home.id)
+}
+
+async function grant(desk: Desk, { pool, address, use }: Grant): Promise<Prefix> {
+  const { length } = pool.subnet
   const wanted = address ?? (use === 'reserved' ? defaultGateway(pool) : undefined)
   if (wanted !== undefined && !isAssignable(pool, wanted)) {
     throw addressOutside(wanted, formatPrefix(pool.subnet))
   }
-  if (wanted !== undefined && isDecidedElsewhere(desk, pool)) return wanted
+  if (wanted !== undefined && isDecidedElsewhere(desk, pool)) return { address: wanted, length }
+  if (wanted === undefined) return await grantAnywhere(desk, pool)
   const ledger = await meetPool(desk, pool)
-  if (wanted === undefined) return await grantAny(desk, ledger)
-  if (use === 'reserved') {
-    await reserve(desk, ledger, wanted)
-    return wanted
+  if (use === 'reserved') await reserve(desk, ledger, wanted)
+  else await grantThis(desk, ledger, wanted)
+  return { address: wanted, length }
+}
+
+/** In this subnet of the network, or in another one when it is full: Docker itself does not try. */
+async function grantAnywhere(desk: Desk, pool: Pool): Promise<Prefix> {
+  let problem: unknown
+  for (const { id, subnet, space, range } of [pool, ...desk.siblings(pool)]) {
+    try {
+      const ledger = await meetPool(desk, { id, subnet, space, range })
+      return { address: await grantAny(desk, ledger), length: subnet.length }
+    } catch (error) {
+      problem ??= error
+      if (!(error instanceof Fault) || error.code !== poolFull.code) break
+    }
   }
-  return await grantThis(desk, ledger, wanted)
+  throw problem
 }
 
 /**

@@ -29,7 +29,7 @@ import type { HostId } from '../model/cluster.ts'
 import { routerNotReady } from '../model/faults.ts'
 import { readBlockId, readPoolId } from '../model/pool.ts'
 import type { BlockId, Pool } from '../model/pool.ts'
-import { contains, formatPrefix, parsePrefix } from '../model/prefix.ts'
+import { addressBits, contains, formatPrefix, parsePrefix } from '../model/prefix.ts'
 import type { Prefix } from '../model/prefix.ts'
 import { findLink } from '../netlink/link.ts'
 import { createTurns } from '../reconcile/turns.ts'
@@ -73,6 +73,7 @@ export async function openAddresses(parts: Parts): Promise<Addresses> {
     turns: createTurns(),
     usedHere: (pool) => addressesHere(facts, pool),
     bury: (pool, taken) => bury(pool, taken, parts),
+    siblings: (pool) => siblingsOf(pool, parts),
     usage: (pool) => describeUsage(pool, parts),
     now: () => ({ nowMs: Date.now(), restMs }),
     random: Math.random,
@@ -204,6 +205,19 @@ async function bury(
   }
   for (const { id } of holders) await facts.deleteEndpoint(id)
   return true
+}
+
+function siblingsOf(pool: Pool, { facts, connection }: Parts): Pool[] {
+  const subnet = formatPrefix(pool.subnet)
+  const bits = addressBits(pool.subnet.address)
+  const networks = [...facts.networks.values()].filter(({ subnets }) => subnets.includes(subnet))
+  const beside = new Set(networks.flatMap(({ subnets }) => subnets))
+  return [...connection.view.pools().keys()].flatMap((id) => {
+    const other = readPoolId(id)
+    if (other === undefined || other.id === pool.id || other.space !== pool.space) return []
+    const isBeside = beside.has(formatPrefix(other.subnet))
+    return isBeside && addressBits(other.subnet.address) === bits ? [other] : []
+  })
 }
 
 /** Of every host of the cluster, this one among them. */

@@ -93,6 +93,16 @@ test('an IPv6 address is refused where the network carries less than IPv6 needs'
   await attachments.put(id, spec, never)
 })
 
+test('other subnets of the network are reached through the interface, family by family', async () => {
+  const subnets = ['10.32.0.0/24', '10.33.0.0/24', 'fd00::/64']
+  await facts.setNetwork({ id: network, vni: vni(7), subnets, multicast: true })
+  await attachments.put(id, spec, never)
+  expect((await attachments.join(id, { sandbox: '/x' }, never)).connectedRoutes).toEqual([
+    '10.33.0.0/24',
+    '224.0.0.0/4',
+  ])
+})
+
 test('when the interface cannot be made, nothing is left behind', async () => {
   linkProblem = 'Operation not permitted'
   await expect(attachments.put(id, spec, never)).rejects.toMatchObject({ code: 'INTERFACE_FAILED' })

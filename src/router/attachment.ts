@@ -18,7 +18,7 @@ import { isIpv4, ipBytes, isMac, minIpv6MtuBytes } from '../model/address.ts'
 import type { IpAddress, Mac } from '../model/address.ts'
 import type { EndpointId } from '../model/cluster.ts'
 import { endpointUnknown, interfaceFailed, mtuBelowIpv6 } from '../model/faults.ts'
-import { parsePrefix } from '../model/prefix.ts'
+import { contains, parsePrefix } from '../model/prefix.ts'
 import type { Turns } from '../reconcile/turns.ts'
 import type { Facts, OwnEndpoint } from './facts.ts'
 import type { Networks } from './networks.ts'
@@ -60,8 +60,7 @@ export function createAttachments(sources: AttachmentSources): Attachments {
     const { sandbox } = spec
     await facts.setEndpoint({ ...endpoint, sandbox, ...phase('joined') })
     await announce(signal)
-    const multicast = facts.networks.get(endpoint.network)?.multicast ?? false
-    return { link: containerEndName(id), connectedRoutes: multicast ? [multicastRoute] : [] }
+    return { link: containerEndName(id), connectedRoutes: routesOf(endpoint, facts) }
   }
 
   async function leave(id: EndpointId): Promise<void> {
@@ -84,6 +83,19 @@ export function createAttachments(sources: AttachmentSources): Attachments {
     leave: (id) => turns.take(id, () => leave(id)),
     remove: (id) => turns.take(id, () => remove(id)),
   }
+}
+
+/** What is on the same wire, but not in the subnet of an address that the interface has. */
+function routesOf(endpoint: OwnEndpoint, { networks }: Facts): string[] {
+  const network = networks.get(endpoint.network)
+  const own = endpoint.subnetAddresses.flatMap((text) => parsePrefix(text) ?? [])
+  const beside = (network?.subnets ?? []).filter((text) => {
+    const subnet = parsePrefix(text)
+    if (subnet === undefined) return false
+    const family = own.filter(({ address }) => isIpv4(address) === isIpv4(subnet.address))
+    return family.length > 0 && family.every(({ address }) => !contains(subnet, address))
+  })
+  return [...beside, ...(network?.multicast === true ? [multicastRoute] : [])]
 }
 
 async function putEndpoint(

@@ -21,6 +21,8 @@ export interface PoolSources {
 export function describeUsage(pool: Pool, sources: PoolSources): string {
   const used = countUsed(pool, sources)
   const parts = [...used].map(([host, count]) => `${nameOf(host, sources)} has ${count}`)
+  const kept = sources.connection.view.pools().get(pool.id)?.value.reserved.length ?? 0
+  if (kept > 0) parts.push(`${kept} ${kept === 1 ? 'is' : 'are'} kept for gateways and the like`)
   return parts.length === 0 ? 'none are known to be used' : parts.join(', ')
 }
 

@@ -15,7 +15,7 @@ import type { IpAddress } from '../../src/model/address.ts'
 import { isHostId } from '../../src/model/cluster.ts'
 import type { HostId } from '../../src/model/cluster.ts'
 import { storeUnreachable } from '../../src/model/faults.ts'
-import type { PoolId } from '../../src/model/pool.ts'
+import type { Pool, PoolId } from '../../src/model/pool.ts'
 import { parsePrefix } from '../../src/model/prefix.ts'
 import type { Prefix } from '../../src/model/prefix.ts'
 import { createTurns } from '../../src/reconcile/turns.ts'
@@ -45,6 +45,8 @@ export interface World {
   clock: number
   /** How often, from 0 to 1, a call goes wrong in one way or another. */
   trouble: number
+  /** Of the same network; none unless a test says so. */
+  siblings: (pool: Pool) => readonly Pool[]
   /** Lets what was sent long ago arrive. */
   readonly deliverLate: () => Promise<void>
   readonly end: () => void
@@ -62,6 +64,7 @@ export async function createWorld(count: number, random: () => number): Promise<
     store,
     clock: 1_000_000,
     trouble: 0,
+    siblings: () => [],
     async deliverLate() {
       for (const writes of late.splice(0)) await store.commit(writes).catch(() => {})
     },
@@ -144,6 +147,7 @@ async function createDesk(host: WorldHost, { life, disk, shared }: Begin): Promi
     turns: createTurns(),
     usedHere: () => [],
     bury: async () => false,
+    siblings: (pool) => shared.world.siblings(pool),
     usage: () => 'some are used',
     now: () => ({ nowMs: world.clock, restMs }),
     random,

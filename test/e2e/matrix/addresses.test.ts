@@ -148,6 +148,21 @@ test('a network is used up to its last address by whichever host, and then refus
   }
 })
 
+test('a network with two subnets goes on in the second one, and both are one network', async () => {
+  await createNetwork('wide', '--subnet=10.43.0.0/29', '--subnet=10.43.1.0/28')
+  const names = Array.from({ length: 7 }, (_, index) => `wide${index}`)
+  for (const [index, name] of names.entries()) {
+    await runContainer(index < 4 ? host1 : host2, name, { net: 'wide' })
+  }
+  const last = await addressOf(host2, 'wide6', 'wide')
+  expect(await addressOf(host1, 'wide0', 'wide')).toMatch(/^10\.43\.0\./)
+  expect(last).toMatch(/^10\.43\.1\./)
+  expect(await pings(host1, 'wide0', last)).toBe(true)
+  for (const [index, name] of names.entries()) {
+    await ok((index < 4 ? host1 : host2).docker('rm', '-f', name))
+  }
+})
+
 test.runIf(isLocal)('with the store away, containers start on what their host has', async () => {
   await runContainer(host2, 'before', { net: 'fixed' })
   await ok(host1.weave('stop'))
@@ -158,7 +173,7 @@ test.runIf(isLocal)('with the store away, containers start on what their host ha
 })
 
 test('with the networks, pools, blocks and files go', async () => {
-  for (const name of ['one', 'two', 'fixed', 'small']) await removeNetwork(name)
+  for (const name of ['one', 'two', 'fixed', 'small', 'wide']) await removeNetwork(name)
   const isClean = await until(async () => {
     const states = await Promise.all(lab.hosts.map(readStatus))
     const files = await Promise.all(lab.hosts.map((host) => host.run('ls /var/lib/weave/ipam')))
