@@ -28,11 +28,13 @@ afterAll(async () => {
 
 /** All that could have been changed: what is known, published, on the disk and in the kernel. */
 async function everything(): Promise<unknown> {
+  const published = await lab.store.ctl('get', '--prefix', '/weave/v1/')
   const { store, targets: _targets, ...known } = await readStatus(host1)
   return {
     known,
     foreignKeys: store.foreignKeys,
-    published: await lab.store.ctl('get', '--prefix', '/weave/v1/'),
+    // A host's routes follow Docker's own bridges, which it makes for the first container.
+    published: published.replaceAll(/,"routes":\[[^\]]*\]/g, ''),
     files: await readFiles(),
     links: await ourLinks(host1),
     forwarding: await ok(host1.run('bridge fdb show | grep wv | sort')),
