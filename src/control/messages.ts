@@ -69,6 +69,8 @@ export const endpointSpec = z.strictObject({
   addresses: z.array(cidr).max(2).refine(areOfTwoFamilies, 'two addresses of one family'),
   /** Chosen by the user; otherwise the router makes one. */
   mac: mac.optional(),
+  /** Local scope: the engine's own ID of the network. */
+  dockerNetwork: z.string().max(128).optional(),
 })
 
 function areOfTwoFamilies(addresses: readonly string[]): boolean {

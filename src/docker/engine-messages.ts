@@ -56,14 +56,17 @@ export const containerList = z.array(
       Id: z.string(),
       Names: z.array(z.string()).nullish(),
       State: text,
+      HostConfig: z.object({ NetworkMode: text }).nullish(),
       NetworkSettings: z
         .object({ Networks: z.record(z.string(), attachment.nullable()).nullish() })
         .nullish(),
     })
-    .transform(({ Id, Names, State, NetworkSettings }) => ({
+    .transform(({ Id, Names, State, HostConfig, NetworkSettings }) => ({
       id: Id,
       name: Names?.[0]?.replace(/^\//, '') ?? '',
       state: State,
+      /** What was written after `--net`: a name or an ID. */
+      networkMode: HostConfig?.NetworkMode ?? '',
       attachments: Object.entries(NetworkSettings?.Networks ?? {}).flatMap(([network, one]) =>
         one === null ? [] : [{ network, ...one }],
       ),

@@ -43,11 +43,12 @@ test('containers come with their attachments', async () => {
       id: 'c1',
       name: 'web',
       state: 'running',
+      networkMode: 'weave',
       attachments: [
         { network: 'weave', networkId: 'n1', endpointId: 'e1', addresses: ['10.32.0.2'] },
       ],
     },
-    { id: 'c2', name: '', state: '', attachments: [] },
+    { id: 'c2', name: '', state: '', networkMode: '', attachments: [] },
   ])
 })
 
@@ -167,6 +168,7 @@ const container = {
   Id: 'c1',
   Names: ['/web'],
   State: 'running',
+  HostConfig: { NetworkMode: 'weave' },
   NetworkSettings: {
     Networks: { weave: { NetworkID: 'n1', EndpointID: 'e1', IPAddress: '10.32.0.2' }, old: null },
   },

@@ -39,6 +39,12 @@ test('what nobody chose does not count as a difference', () => {
   expect(differences(web, seen)).toEqual([])
 })
 
+test('nor does the order of the families', () => {
+  const pools = [{ subnet: 'fd00::/64' }, { subnet: '10.32.0.0/24' }]
+
+  expect(differences({ ...web, ipam: pools }, { ...web, ipam: pools.toReversed() })).toEqual([])
+})
+
 test.each<[Partial<NetworkSettings>, string]>([
   [{ ipamDriver: 'null' }, 'IPAM driver: "null" here, "weave" in the cluster'],
   [{ ipamOptions: { a: 'b' } }, 'IPAM option a: "b" here, none in the cluster'],

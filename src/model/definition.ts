@@ -149,9 +149,16 @@ function isPool(value: unknown): value is PoolSettings {
 }
 
 function compareSubnets(here: NetworkSettings, there: NetworkSettings): readonly string[] {
-  const [left, right] = [here, there].map(({ ipam }) => ipam.map(({ subnet }) => subnet).join(' '))
-  if (left !== right) return compare('subnet', left ?? '', right ?? '')
-  return here.ipam.flatMap((pool, index) => comparePools(pool, there.ipam[index] ?? pool))
+  const [left, right] = [byFamily(here), byFamily(there)]
+  const [before, after] = [left, right].map((pools) => pools.map(({ subnet }) => subnet).join(' '))
+  if (before !== after) return compare('subnet', before ?? '', after ?? '')
+  return left.flatMap((pool, index) => comparePools(pool, right[index] ?? pool))
+}
+
+/** Engines show them now in one order, now in the other. */
+function byFamily({ ipam }: NetworkSettings): readonly PoolSettings[] {
+  const six = ipam.filter(({ subnet }) => subnet.includes(':'))
+  return [...ipam.filter((pool) => !six.includes(pool)), ...six]
 }
 
 /** A gateway that one of them does not show was chosen by whoever shows it. */

@@ -200,6 +200,11 @@ export const networkConflict = defineFault(
   }),
 )
 
+export const networkReplaced = defineFault('NETWORK_REPLACED', TEMPORARY, (network: string) => ({
+  summary: `network ${network.slice(0, 12)} was made on two hosts at the same moment, and gives way to the other host's`,
+  remedy: 'Start the container again: it is then on the network that all hosts share.',
+}))
+
 export const localIpam = defineFault(
   'LOCAL_IPAM',
   USAGE,

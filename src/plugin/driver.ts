@@ -47,6 +47,7 @@ export function createDriver(options: DriverOptions): NetworkDriver {
         network: clusterNetwork(NetworkID, options),
         addresses: [Address, AddressIPv6].filter((address) => address !== ''),
         ...(asked === undefined ? {} : { mac: asked }),
+        ...(options.scope === 'global' ? {} : { dockerNetwork: NetworkID }),
       }
       const { mac } = await router.putEndpoint(EndpointID, spec, call)
       return mac

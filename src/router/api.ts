@@ -15,7 +15,7 @@ export interface ApiSources {
   readonly facts: Facts
   readonly networks: Networks
   readonly attachments: Attachments
-  readonly spreading: Pick<Spreading, 'putDriver'>
+  readonly spreading: Pick<Spreading, 'putDriver' | 'admit'>
   readonly addresses: Addresses
   readonly mtuBytes: number
   /** Something that this host knows by itself has changed. */
@@ -43,7 +43,10 @@ export function createApi(sources: ApiSources): RouterApi {
       await Promise.all(left.map((endpoint) => attachments.remove(endpoint.id)))
       await changing(networks.remove(id))
     },
-    putEndpoint: (id, spec, { signal }) => changing(attachments.put(id, spec, signal)),
+    async putEndpoint(id, spec, { signal }) {
+      await sources.spreading.admit(spec.dockerNetwork, signal)
+      return await changing(attachments.put(id, spec, signal))
+    },
     joinEndpoint: (id, spec, { signal }) => changing(attachments.join(id, spec, signal)),
     leaveEndpoint: (id: EndpointId) => changing(attachments.leave(id)),
     deleteEndpoint: (id) => changing(attachments.remove(id)),

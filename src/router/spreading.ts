@@ -9,7 +9,7 @@ import type { Status } from '../control/messages.ts'
 import type { Engine } from '../docker/engine.ts'
 import { segmentOf } from '../model/definition.ts'
 import type { DefinitionId } from '../model/definition.ts'
-import { networkConflict } from '../model/faults.ts'
+import { networkConflict, networkReplaced } from '../model/faults.ts'
 import type { Cluster as SharedNetworks, SpreadStep } from '../spread/plan.ts'
 import type { Revision, Store } from '../store/store.ts'
 import type { View } from '../store/view.ts'
@@ -18,6 +18,10 @@ import type { SeenOutlook, SpreadTarget } from '../targets/spread.ts'
 import type { Adoptions, Driver, Drivers } from './adopted.ts'
 import type { Logger } from './log.ts'
 import { remember } from './remember.ts'
+import { until } from './until.ts'
+
+/** What a container's start may wait for a network that was made a moment ago. */
+const admitMs = 3000
 
 export interface SpreadingSources {
   readonly engine: Engine
@@ -36,6 +40,11 @@ export interface Spreading {
   /** Another text whenever the store has news that the target should look at. */
   readonly news: () => string
   readonly putDriver: (driver: Driver) => Promise<void>
+  /**
+   * Waits a moment for a new network to be known as the cluster's, so that no container is started on
+   * one that gives way to another host's: it would be alone there. @throws NETWORK_REPLACED
+   */
+  readonly admit: (dockerNetwork: string | undefined, signal: AbortSignal) => Promise<void>
   readonly segments: Adoptions['segments']
   readonly status: () => Pick<Status, 'definitions' | 'warnings'>
   /** Rings for what happens on the engine, until the signal aborts. */
@@ -60,28 +69,62 @@ export function createSpreading(sources: SpreadingSources): Spreading {
       report(step, { log, replaced })
     },
   })
-  let listening: (() => void) | undefined
+  const ear = createEar({ ...sources, target })
   return {
     target,
     news: () => describeNews(view),
     async putDriver(driver) {
-      if (await drivers.put(driver)) listening?.()
+      if (await drivers.put(driver)) ear.look()
+    },
+    async admit(network, signal) {
+      if (network === undefined || drivers.local().size === 0) return
+      const isKnown = await judged(network, { view, target, signal, ring: ear.look })
+      if (isKnown && target.judge(network) === 'lost') throw networkReplaced(network)
     },
     segments: adoptions.segments,
     status() {
       const outlooks = target.outlooks()
       return { definitions: outlooks.map(renderOutlook), warnings: warn(outlooks, replaced) }
     },
+    listen: ear.listen,
+  }
+}
+
+interface Judging {
+  readonly view: View
+  readonly target: SpreadTarget
+  readonly ring: () => void
+  readonly signal: AbortSignal
+}
+
+/** Whether a network is known in time; a store that is away is not waited for. */
+async function judged(network: string, { view, target, ring, signal }: Judging): Promise<boolean> {
+  function isKnown(): boolean {
+    return target.judge(network) !== 'unknown'
+  }
+  if (!isKnown()) ring()
+  await until(() => isKnown() || !view.connected(), { withinMs: admitMs, signal })
+  return isKnown()
+}
+
+/** Rings for the engine's events as soon as there is a driver whose networks are spread. */
+function createEar(sources: Pick<Following, 'engine' | 'drivers' | 'target'>): {
+  readonly look: () => void
+  readonly listen: Spreading['listen']
+} {
+  let follow: (() => void) | undefined
+  return {
+    look: () => follow?.(),
     listen(ring, signal) {
-      let following = false
-      listening = function follow(): void {
-        if (drivers.local().size > 0 && !following) {
-          following = true
-          void followEngine({ ...sources, target, ring, signal })
+      let isFollowing = false
+      follow = () => {
+        if (sources.drivers.local().size > 0 && !isFollowing) {
+          isFollowing = true
+          void followEngine({ ...sources, ring, signal })
         }
         ring()
       }
-      listening()
+      follow()
     },
   }
 }

@@ -77,8 +77,16 @@ export interface Look {
   /** All of them, of whatever driver. */
   readonly networks: readonly EngineNetwork[]
   readonly adopted: ReadonlyMap<DefinitionId, Adopted>
-  /** IDs of networks that a container names, running or not; undefined when nobody has looked. */
-  readonly used: ReadonlySet<string> | undefined
+  /** Undefined when nobody has looked for containers. */
+  readonly used: Use | undefined
+}
+
+/** IDs of networks that containers need, running or not. */
+export interface Use {
+  /** This very network: it must stay. */
+  readonly bound: ReadonlySet<string>
+  /** One of this name: never started yet, so that any other of the name would do. */
+  readonly named: ReadonlySet<string>
 }
 
 export type SpreadStep =
@@ -215,7 +223,8 @@ function leave(one: One & { readonly here: EngineNetwork }): Outlook {
   const { id, here, look } = one
   const base = { id, network: describe(here), dockerId: here.id }
   if (look.used === undefined) return { ...base, state: 'pending', asksForUse: true }
-  if (look.used.has(here.id)) return { ...base, state: 'leaving' }
+  const { bound, named } = look.used
+  if (bound.has(here.id) || named.has(here.id)) return { ...base, state: 'leaving' }
   return { ...base, state: 'pending', step: { kind: 'remove', id, dockerId: here.id } }
 }
 
@@ -245,7 +254,7 @@ function planStranger(one: One): Outlook | undefined {
 function giveWay({ id, look }: One, here: EngineNetwork, differs: readonly string[]): Outlook {
   const base = { id, network: describe(here), dockerId: here.id }
   if (look.used === undefined) return { ...base, state: 'pending', asksForUse: true }
-  if (look.used.has(here.id)) return { ...base, state: 'conflict', differs }
+  if (look.used.bound.has(here.id)) return { ...base, state: 'conflict', differs }
   const step = { kind: 'remove', id, dockerId: here.id, lost: differs } as const
   return { ...base, state: 'pending', step }
 }

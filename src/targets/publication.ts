@@ -1,5 +1,6 @@
 /** Joins the plan for publication with the store: see `store/publication.ts` for what and why. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { oneByOne } from '../reconcile/reconcile.ts'
 import type { Target } from '../reconcile/reconcile.ts'
 import { planPublication } from '../store/publication.ts'
@@ -17,6 +18,8 @@ export interface PublicationSources {
   readonly published: (revision: Revision, signal: AbortSignal) => Promise<PublishedRecords>
 }
 
+const staleMs = 30
+
 export function publicationTarget({
   store,
   own,
@@ -28,10 +31,11 @@ export function publicationTarget({
     desired: own,
     observe: (signal) => published(written, signal),
     plan: planPublication,
-    apply: oneByOne(async ({ what, writes }) => {
+    apply: oneByOne(async ({ writes }, signal) => {
       const outcome = await store.commit(writes)
-      if (outcome.kind === 'stale') throw new Error(`${what}: somebody else wrote first`)
-      written = outcome.revision
+      if (outcome.kind === 'written') written = outcome.revision
+      // Somebody else wrote first: no failure, but their news must have time to come.
+      else await sleep(staleMs, undefined, { signal }).catch(() => {})
     }),
   }
 }

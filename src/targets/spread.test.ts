@@ -58,7 +58,7 @@ function scene(drivers: readonly string[] = ['weave']): Scene {
     engine: {
       async networks() {
         calls.push('networks')
-        return networks
+        return [...networks]
       },
       async containers() {
         calls.push('containers')
@@ -152,16 +152,48 @@ test('a removal here takes the definition away; one elsewhere waits for containe
 })
 
 test.each([
-  ['is on it', { networkId: 'n1', network: 'web' }, true],
-  ['was on another of this name', { networkId: 'old', network: 'web' }, false],
-  ['was never started, and names it', { networkId: '', network: 'web' }, true],
-  ['was never started, and names its ID', { networkId: '', network: 'n1' }, true],
-  ['was never started, and names another', { networkId: '', network: 'db' }, false],
-])('a container that %s', (_how, attachment, isUse) => {
-  expect(usedBy([container(attachment)], [web]).has('n1')).toBe(isUse)
+  ['is on it', { networkId: 'n1', network: 'web' }, 'web', 'bound'],
+  ['was on another of this name', { networkId: 'old', network: 'web' }, 'web', 'not'],
+  ['was never started, and names it', { networkId: '', network: 'web' }, 'web', 'named'],
+  ['was never started, and names its ID', { networkId: '', network: 'web' }, 'n1', 'bound'],
+  ['was never started, and names another', { networkId: '', network: 'db' }, 'db', 'not'],
+])('a container that %s', (_how, attachment, networkMode, use) => {
+  const { bound, named } = usedBy([{ ...container(attachment), networkMode }], [web])
+  expect(bound.has('n1') ? 'bound' : named.has('n1') ? 'named' : 'not').toBe(use)
+})
+
+test('a network is judged by what the last pass knew of it', async () => {
+  const { target, networks, containers, store } = scene()
+  expect(target.judge('n1')).toBe('unknown')
+  networks.push(web, {
+    ...web,
+    id: 'n2',
+    name: 'own',
+    settings: settingsOf('', { ipamDriver: 'x' }),
+  })
+  await settle(target)
+  expect([target.judge('n1'), target.judge('n2'), target.judge('n3')]).toEqual([
+    'fine',
+    'fine',
+    'unknown',
+  ])
+
+  const other = settingsOf('10.33.0.0/24')
+  const definition = { driver: 'weave', name: 'db', generation: 'b'.repeat(32), ...other }
+  const text = definitions.encode(definition)
+  await store.commit([{ kind: 'put', key: definitions.key(idOf('db')), text }])
+  networks.push({ ...web, id: 'n3', name: 'db' })
+  await runPass(target, signal)
+  expect(target.judge('n3')).toBe('lost')
+
+  containers.push(container({ networkId: 'n4', network: 'db' }))
+  await settle(target)
+  networks.splice(0, networks.length, none, { ...web, id: 'n4', name: 'db' })
+  await settle(target)
+  expect(target.judge('n4')).toBe('fine')
 })
 
 function container(attachment: { networkId: string; network: string }): EngineContainer {
   const attachments = [{ ...attachment, endpointId: '', addresses: [] }]
-  return { id: 'c', name: 'c', state: 'exited', attachments }
+  return { id: 'c', name: 'c', state: 'exited', networkMode: 'default', attachments }
 }

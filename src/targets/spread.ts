@@ -14,7 +14,15 @@ import type { Engine } from '../docker/engine.ts'
 import type { Definition, DefinitionId } from '../model/definition.ts'
 import type { StepFailure, Target } from '../reconcile/reconcile.ts'
 import { planSpread } from '../spread/plan.ts'
-import type { Adopted, Cluster, EngineNetwork, Look, Outlook, SpreadStep } from '../spread/plan.ts'
+import type {
+  Adopted,
+  Cluster,
+  EngineNetwork,
+  Look,
+  Outlook,
+  SpreadStep,
+  Use,
+} from '../spread/plan.ts'
 import { definitions } from '../store/schema.ts'
 import type { Revision, Store } from '../store/store.ts'
 
@@ -42,6 +50,11 @@ export interface SpreadSources {
 export interface SpreadTarget extends Target<Cluster, Look, SpreadStep> {
   /** As of the last pass, with what went wrong with each. */
   readonly outlooks: () => readonly SeenOutlook[]
+  /**
+   * Whether a network of this engine is one that containers may be started on: `lost` when it gives
+   * way to another host's of the same name, `unknown` when no pass has come to know it yet.
+   */
+  readonly judge: (dockerId: string) => 'fine' | 'lost' | 'unknown'
 }
 
 export interface SeenOutlook extends Outlook {
@@ -54,6 +67,8 @@ const stepsAtOnce = 4
 export function spreadTarget(sources: SpreadSources): SpreadTarget {
   const { adopted, cluster } = sources
   const problems = new Map<DefinitionId, string>()
+  /** Docker's IDs: few ever, and none comes again. */
+  const lost = new Set<string>()
   let outlooks: readonly Outlook[] = []
   let written: Revision = 0n
   let seen: { readonly cluster: Cluster; readonly look: Look } | undefined
@@ -74,6 +89,7 @@ export function spreadTarget(sources: SpreadSources): SpreadTarget {
     plan(desired, look) {
       seen = { cluster: desired, look }
       outlooks = planSpread(desired, look)
+      noteLost(outlooks, lost)
       return outlooks.flatMap(({ step }) => step ?? [])
     },
     async apply(steps, signal) {
@@ -94,13 +110,43 @@ export function spreadTarget(sources: SpreadSources): SpreadTarget {
       written = revisions.reduce((one, other) => (one > other ? one : other), 0n)
       return failures
     },
-    outlooks: () =>
-      outlooks.map((outlook) => {
-        const problem = problems.get(outlook.id)
-        const isOpen = outlook.state === 'pending' && problem !== undefined
-        return isOpen ? { ...outlook, problem } : outlook
-      }),
+    judge: (dockerId) =>
+      judge(dockerId, { lost, adopted: adopted.all(), look: seen?.look, outlooks }),
+    outlooks: () => outlooks.map((outlook) => withProblem(outlook, problems.get(outlook.id))),
   }
+}
+
+function withProblem(outlook: Outlook, problem: string | undefined): SeenOutlook {
+  return outlook.state === 'pending' && problem !== undefined ? { ...outlook, problem } : outlook
+}
+
+/** Those that are about to be replaced, unless a container got there before. */
+function noteLost(outlooks: readonly Outlook[], lost: Set<string>): void {
+  for (const { dockerId, state, step } of outlooks) {
+    if (dockerId !== undefined && state === 'conflict') lost.delete(dockerId)
+    if (step?.kind === 'remove' && step.lost !== undefined) lost.add(step.dockerId)
+  }
+}
+
+function judge(
+  network: string,
+  {
+    lost,
+    adopted,
+    look,
+    outlooks,
+  }: {
+    readonly lost: ReadonlySet<string>
+    readonly adopted: Look['adopted']
+    readonly look: Look | undefined
+    readonly outlooks: readonly Outlook[]
+  },
+): ReturnType<SpreadTarget['judge']> {
+  if (lost.has(network)) return 'lost'
+  if ([...adopted.values()].some(({ dockerId }) => dockerId === network)) return 'fine'
+  if (look?.networks.some(({ id }) => id === network) !== true) return 'unknown'
+  const outlook = outlooks.find(({ dockerId }) => dockerId === network)
+  return outlook === undefined || outlook.state === 'conflict' ? 'fine' : 'unknown'
 }
 
 const nothing: Look = { engine: '', networks: [], adopted: new Map(), used: undefined }
@@ -134,15 +180,19 @@ function idOfEngine(networks: readonly EngineNetwork[]): string {
 export function usedBy(
   containers: readonly EngineContainer[],
   networks: readonly Pick<EngineNetwork, 'id' | 'name'>[],
-): ReadonlySet<string> {
+): Use {
   const attachments = containers.flatMap((container) => container.attachments)
   const names = new Set(
     attachments.filter(({ networkId }) => networkId === '').map(({ network }) => network),
   )
-  return new Set([
-    ...attachments.map(({ networkId }) => networkId),
-    ...networks.filter(({ id, name }) => names.has(name) || names.has(id)).map(({ id }) => id),
-  ])
+  return {
+    bound: new Set([
+      ...attachments.map(({ networkId }) => networkId),
+      // As in `docker create --net=ID`, where only this says so.
+      ...containers.map(({ networkMode }) => networkMode),
+    ]),
+    named: new Set(networks.filter(({ name }) => names.has(name)).map(({ id }) => id)),
+  }
 }
 
 type Acting = Omit<SpreadSources, 'cluster'> & {

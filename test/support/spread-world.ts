@@ -123,7 +123,8 @@ function createSpreadHost(store: StoreState, next: () => string): SpreadHost {
     const { networks, adopted, used, view } = host
     const { shared, revision } = view
     const cluster: Cluster = { shared, epoch: String(view.epoch), revision, drivers }
-    return planSpread(cluster, { engine: String(host.engine), networks, adopted, used })
+    const use = { bound: used, named: new Set<string>() }
+    return planSpread(cluster, { engine: String(host.engine), networks, adopted, used: use })
   }
   return {
     ...userOf(host, next),
