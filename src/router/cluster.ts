@@ -95,6 +95,7 @@ export function createCluster(sources: ClusterSources): Cluster {
         host: host?.held === true ? undefined : host,
         endpoints: inStore(view, view.endpointsOf(self.id)),
         networks: inStore(view, view.networks()),
+        held: heldIn(view.networks()),
         vnis: inStore(view, view.vnis()),
         foreign: view.foreign(),
       }
@@ -175,6 +176,10 @@ function inStore<Key, T>(
 ): ReadonlyMap<Key, Seen<T>> {
   if (view.held() === 0) return records
   return new Map([...records].filter(([, { held }]) => held !== true))
+}
+
+function heldIn<Key>(records: ReadonlyMap<Key, Seen<unknown>>): ReadonlySet<Key> {
+  return new Set([...records].filter(([, { held }]) => held === true).map(([key]) => key))
 }
 
 function refuseCopy(self: Host, found: Host | undefined): void {

@@ -39,12 +39,10 @@ test('that it was published is noted once', () => {
   )
 })
 
-test('a removed network is kept in mind until its records are gone', () => {
+test('a removed network is left to the publication, which knows when its records are gone', () => {
   const removed = { ...published, removed: true }
   expect(planMemory(inCluster, { networks: [removed], inUse: nowhere, kept: nowhere })).toEqual([])
-  expect(planMemory(nowhere, { networks: [removed], inUse: nowhere, kept: nowhere })).toEqual([
-    { kind: 'forget', id: net.id },
-  ])
+  expect(planMemory(nowhere, { networks: [removed], inUse: nowhere, kept: nowhere })).toEqual([])
 })
 
 test('a network in use that was lost from the disk is recalled from the cluster, if that knows it', () => {

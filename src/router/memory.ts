@@ -85,7 +85,8 @@ function planNetwork(
 ): readonly MemoryStep[] {
   const { id, removed, published } = network
   const known = sets.inCluster.has(id)
-  if (removed === true) return known ? [] : [{ kind: 'forget', id }]
+  // The publication forgets it once its records are gone.
+  if (removed === true) return []
   if (known) return published === true ? [] : [{ kind: 'note-published', network }]
   return published === true && !sets.needed.has(id) ? [{ kind: 'forget', id }] : []
 }

@@ -48,6 +48,10 @@ export function createTargets(parts: Parts): Targets {
         store: connection.store,
         own: async () => cluster.own(connection.lease()),
         published: cluster.published,
+        async onGone(id) {
+          // Somebody may have made it again since.
+          if (facts.networks.get(id)?.removed === true) await facts.deleteNetwork(id)
+        },
       }),
     ),
     filters: anyTarget(filtersTarget(async () => filters(cluster.hostAddresses().join(' ')))),

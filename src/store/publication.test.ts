@@ -40,6 +40,7 @@ const nothing: PublishedRecords = {
   networks: new Map(),
   vnis: new Map(),
   foreign: new Map(),
+  held: new Set(),
 }
 
 function at<T>(value: T, revision = 3n, lease = 0n): Published<T> {
@@ -53,6 +54,7 @@ const complete: PublishedRecords = {
   networks: new Map([[net.id, at(net)]]),
   vnis: new Map([[net.vni, at(net.id)]]),
   foreign: new Map(),
+  held: new Set(),
 }
 
 function named(id: Endpoint['id']): Endpoint {
@@ -89,6 +91,14 @@ test('everything under the lease is written again when the lease is another one'
 
 test('an endpoint that this host does not know any more is removed', () => {
   expect(keysOf(complete, { endpoints: [], networks: [] })).toEqual([`delete ${webKey}`])
+})
+
+test('the removal of a network is forgotten once the store has it no more, and has not only lost it', () => {
+  const facts = { ...own, endpoints: [], networks: [], removed: [net.id] }
+  const empty = { ...nothing, cluster: 'cluster', host: at(self, 3n, 5n) }
+
+  expect(planPublication(facts, empty)).toMatchObject([{ writes: [], forget: net.id }])
+  expect(planPublication(facts, { ...empty, held: new Set([net.id]) })).toEqual([])
 })
 
 test('a removed network goes together with its VNI, and only as it was seen', () => {

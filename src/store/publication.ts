@@ -40,6 +40,8 @@ export interface PublishedRecords {
   /** Those under this host's name, by key. */
   readonly endpoints: ReadonlyMap<string, Published<Endpoint>>
   readonly networks: ReadonlyMap<NetworkId, Published<Network>>
+  /** Networks that the store has lost, and that others may publish again. */
+  readonly held: ReadonlySet<NetworkId>
   readonly vnis: ReadonlyMap<Vni, Published<NetworkId>>
   /** What stands unreadable under some keys, by its revision. */
   readonly foreign: ReadonlyMap<string, Revision>
@@ -48,6 +50,11 @@ export interface PublishedRecords {
 export interface PublicationStep {
   readonly what: string
   readonly writes: readonly Write[]
+  /**
+   * Nothing to write: its removal is complete and need not be remembered. Decided here, where none of
+   * our own writes is under way: one that makes the network could otherwise outlive the memory.
+   */
+  readonly forget?: NetworkId
 }
 
 /** Well below what etcd takes in one transaction (--max-txn-ops 128). */
@@ -130,7 +137,9 @@ function planNetwork(network: Network, published: PublishedRecords): Publication
 
 function planRemoval(id: NetworkId, published: PublishedRecords): PublicationStep[] {
   const seen = published.networks.get(id)
-  if (seen === undefined) return []
+  if (seen === undefined) {
+    return published.held.has(id) ? [] : [{ what: `end of network ${id}`, writes: [], forget: id }]
+  }
   const { vni } = seen.value
   const owner = published.vnis.get(vni)
   const writes: Write[] = [

@@ -1,6 +1,7 @@
 /** Joins the plan for publication with the store: see `store/publication.ts` for what and why. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { NetworkId } from '../model/cluster.ts'
 import { oneByOne } from '../reconcile/reconcile.ts'
 import type { Target } from '../reconcile/reconcile.ts'
 import { planPublication } from '../store/publication.ts'
@@ -16,6 +17,8 @@ export interface PublicationSources {
    * be planned again. Throws while the store's content is not known.
    */
   readonly published: (revision: Revision, signal: AbortSignal) => Promise<PublishedRecords>
+  /** The records of a removed network are gone. */
+  readonly onGone: (id: NetworkId) => Promise<void>
 }
 
 const staleMs = 30
@@ -24,6 +27,7 @@ export function publicationTarget({
   store,
   own,
   published,
+  onGone,
 }: PublicationSources): Target<OwnRecords, PublishedRecords, PublicationStep> {
   let written: Revision = 0n
   return {
@@ -31,7 +35,8 @@ export function publicationTarget({
     desired: own,
     observe: (signal) => published(written, signal),
     plan: planPublication,
-    apply: oneByOne(async ({ writes }, signal) => {
+    apply: oneByOne(async ({ writes, forget }, signal) => {
+      if (forget !== undefined) return onGone(forget)
       const outcome = await store.commit(writes)
       if (outcome.kind === 'written') written = outcome.revision
       // Somebody else wrote first: no failure, but their news must have time to come.
