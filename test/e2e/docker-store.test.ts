@@ -2,7 +2,7 @@
  * Docker's cluster store: hosts that know nothing else find each other in it, and when it goes away, or
  * loses everything, no flow notices.
  *
- * The same for a store of our own is in matrix/managed-store.test.ts.
+ * The same for a store of our own is in managed-store.test.ts.
  */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -9,19 +9,18 @@ import {
   restarted,
   runContainer,
   signalMain,
-} from '../../support/cluster.ts'
-import { lostWhile } from '../../support/flow.ts'
-import type { Losses } from '../../support/flow.ts'
-import { createLab, ok, until } from '../../support/lab/lab.ts'
-import type { Host, Lab } from '../../support/lab/lab.ts'
-import { currentMode } from '../../support/mode.ts'
+} from '../support/cluster.ts'
+import { lostWhile } from '../support/flow.ts'
+import type { Losses } from '../support/flow.ts'
+import { createLab, ok, until } from '../support/lab/lab.ts'
+import type { Host, Lab } from '../support/lab/lab.ts'
 
 let lab: Lab
 let host1: Host
 let host2: Host
 
 beforeAll(async () => {
-  lab = await createLab({ hosts: 2, engine: currentMode().engine, store: 'none' })
+  lab = await createLab({ hosts: 2, engine: '26.1', store: 'none' })
   host1 = lab.host(1)
   host2 = lab.host(2)
 }, 120_000)
