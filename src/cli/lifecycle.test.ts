@@ -2,12 +2,14 @@
  * Launch, status, stop and reset for real: as processes, with a small program in the router's place.
  */
 
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { testContext } from '../../test/support/cli-context.ts'
 import type { TestContext } from '../../test/support/cli-context.ts'
+import { notInSwarm } from '../model/faults.ts'
+import { formatFault } from '../settings/report.ts'
 import { run } from './run.ts'
 
 const fake = [process.execPath, path.resolve('test/support/fake-router.mjs')]
@@ -125,6 +127,19 @@ test('plugins need a router, may be several, and outlive it', async () => {
   await run(['stop-plugin', '--all'], host.context)
   expect(host.printed.at(-1)).toBe(`weave: stopped: ${red}`)
   expect(host.exits).toEqual([69])
+})
+
+test('without a router status says why there is none, where somebody has left word', async () => {
+  const host = makeHost()
+  await run(['status'], host.context)
+  expect(host.noted.at(-1)).toContain('ROUTER_NOT_RUNNING')
+
+  const { routerFaultFile } = host.context.paths
+  mkdirSync(path.dirname(routerFaultFile), { recursive: true })
+  writeFileSync(routerFaultFile, `${formatFault(notInSwarm('inactive'))}\n`)
+  await run(['status'], host.context)
+  expect(host.noted.at(-1)).toMatch(/waits for a swarm.*NOT_IN_SWARM/s)
+  expect(host.exits).toEqual([69, 75])
 })
 
 test('status shows views as text and as JSON', async () => {

@@ -19,7 +19,7 @@ import { requireRoot } from './context.ts'
 import { pluginConfig, pluginDescription } from './plugin-image/config.ts'
 import { createDockerPlugin } from './plugin-image/docker-plugin.ts'
 import type { DockerPlugin, FoundPlugin } from './plugin-image/docker-plugin.ts'
-import { mayStandIn, startStandIn } from './plugin-image/stand-in.ts'
+import { mayStandIn, standInOn, startStandIn } from './plugin-image/stand-in.ts'
 import { mustRun, runProgram } from './program.ts'
 import type { RunProgram } from './program.ts'
 import { openRouter, statusIfRunning } from './running.ts'
@@ -72,7 +72,9 @@ export async function makePlugin(
     const isRunning = before?.isEnabled === true
     if (isRunning) await docker.disable(name)
     const endStandIn =
-      isRunning && mayStandIn(router?.store.kind) ? startStandIn(context) : undefined
+      isRunning && mayStandIn(router?.store.kind)
+        ? startStandIn(standInOn(path.join(directory, 'rootfs')))
+        : undefined
     try {
       await replace(name, { docker, before, directory })
     } finally {

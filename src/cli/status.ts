@@ -15,6 +15,7 @@ import { tryConnections } from './connections.ts'
 import type { Context } from './context.ts'
 import { answersOn } from './plugin-socket.ts'
 import { readRecords } from './run-mode/record.ts'
+import { readFault } from './run-mode/start.ts'
 import { openRouter, statusIfRunning } from './running.ts'
 import {
   viewConnections,
@@ -70,7 +71,9 @@ async function status(
   const { paths, signal, print, exitWith } = context
   using router = openRouter(context)
   const found = await statusIfRunning(router, signal)
-  if (found === undefined) throw routerNotRunning(paths.routerSocket)
+  if (found === undefined) {
+    throw (await readFault(paths.routerFaultFile)) ?? routerNotRunning(paths.routerSocket)
+  }
   const { text, json } = await show(view, { status: found, context })
   print(format === 'json' ? JSON.stringify(json, null, 2) : text)
   if (!found.ready) exitWith(notReadyExit)

@@ -10,7 +10,9 @@
  * SIGTERM ends both and takes nothing down; dockerd kills what has not ended after ten seconds.
  */
 
+import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { writeDurably } from '../disk/file.ts'
 import { createEngine } from '../docker/engine.ts'
 import { Fault } from '../model/fault.ts'
 import { startPlugin } from '../plugin/plugin.ts'
@@ -20,7 +22,9 @@ import type { Logger } from '../router/log.ts'
 import type { LaunchSettings } from '../settings/launch.ts'
 import { readManagedSettings } from '../settings/managed.ts'
 import { readPaths } from '../settings/paths.ts'
+import type { Paths } from '../settings/paths.ts'
 import { defaultPluginSocket } from '../settings/plugin.ts'
+import { formatFault } from '../settings/report.ts'
 import { enter } from './enter.ts'
 import { keepRouter } from './keep.ts'
 import { shouldMove } from './loyalty.ts'
@@ -34,6 +38,7 @@ async function main(): Promise<void> {
   const settings = readSettings()
   const log = createLog(settings instanceof Fault ? 'info' : settings.logLevel, 'stdout')
   const paths = readPaths(process.env)
+  await leaveNote(undefined, paths)
   const bell = createWakeup()
   const nodes = createNodes(bell.ring)
   let obstacle = settings instanceof Fault ? settings : undefined
@@ -46,7 +51,7 @@ async function main(): Promise<void> {
   const engine = createEngine()
   const routing =
     settings instanceof Fault
-      ? complain(settings, log)
+      ? complain(settings, { log, paths })
       : keepRouter({
           enter: (onWait) => enter({ settings, paths, engine, nodes, log, signal, bell, onWait }),
           shouldMove: (running, onTorn) =>
@@ -55,6 +60,7 @@ async function main(): Promise<void> {
           log,
           signal,
           onObstacle(fault) {
+            if (fault?.message !== obstacle?.message) void leaveNote(fault, paths)
             obstacle = fault
           },
         })
@@ -62,6 +68,7 @@ async function main(): Promise<void> {
   log.info({ signal: name }, 'ending; traffic goes on')
   ending.abort()
   await Promise.race([Promise.all([plugin.stop(), routing]), sleep(endMs)])
+  await leaveNote(undefined, paths)
   log.info('ended')
 }
 
@@ -75,8 +82,22 @@ function readSettings(): LaunchSettings | Fault {
   }
 }
 
-async function complain(fault: Fault, log: Logger): Promise<void> {
+async function complain(
+  fault: Fault,
+  { log, paths }: { readonly log: Logger; readonly paths: Paths },
+): Promise<void> {
   log.error({ code: fault.code, remedy: fault.remedy }, fault.message)
+  await leaveNote(fault, paths)
+}
+
+/** Why there is no router, for `weave status` on the host; none once there is one. */
+async function leaveNote(fault: Fault | undefined, { routerFaultFile }: Paths): Promise<void> {
+  const written =
+    fault === undefined
+      ? rm(routerFaultFile, { force: true })
+      : writeDurably(routerFaultFile, `${formatFault(fault)}\n`, 'crash')
+  // The log has it, and every call says it.
+  await written.catch(() => {})
 }
 
 function nextSignal(): Promise<string> {

@@ -59,15 +59,14 @@ test('one that is there is replaced only when the new one is unpacked, with what
 test('the stand-in runs until it is told to end, and one that cannot start is no obstacle', async () => {
   const mark = path.join(setting.home, 'mark')
   const script = `trap 'echo ended >${mark}; exit' TERM; echo up >${mark}; while :; do sleep 0.05; done`
-  const { env, installation } = setting.context
 
-  const end = startStandIn({ env, installation: { ...installation, router: ['sh', '-c', script] } })
+  const end = startStandIn(['sh', '-c', script])
   await expect.poll(() => existsSync(mark) && readFileSync(mark, 'utf8')).toBe('up\n')
   await end()
   expect(readFileSync(mark, 'utf8')).toBe('ended\n')
 
-  await startStandIn({ env, installation: { ...installation, router: ['false'] } })()
-  await startStandIn({ env, installation: { ...installation, router: ['/nowhere'] } })()
+  await startStandIn(['false'])()
+  await startStandIn(['/nowhere'])()
 })
 
 test('nobody stands in where there was no router, or one with a store of its own', () => {

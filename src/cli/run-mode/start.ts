@@ -73,6 +73,7 @@ async function waitUntilReady(
   return { kind: 'late', problem: problem ?? '' }
 }
 
-async function readFault(file: string): Promise<Fault | undefined> {
+/** What a program of ours left when it ended, or why it waits; undefined when all went well. */
+export async function readFault(file: string): Promise<Fault | undefined> {
   return parseFault(await readFile(file, 'utf8').catch(() => ''))
 }

@@ -45,6 +45,7 @@ test('without a swarm, a call says what the plugin waits for', async () => {
 
   expect(code).not.toBe(0)
   expect(stderr).toMatch(/NOT_IN_SWARM|not a swarm manager/)
+  expect((await host1.weave('status')).stderr).toContain('docker swarm init')
 })
 
 test('nodes find each other, and are one cluster', async () => {
