@@ -164,7 +164,7 @@ test.each([
 
 test('a network is judged by what the last pass knew of it', async () => {
   const { target, networks, containers, store } = scene()
-  expect(target.judge('n1')).toBe('unknown')
+  expect(target.judge('n1')).toBe('fine')
   networks.push(web, {
     ...web,
     id: 'n2',

@@ -144,7 +144,9 @@ function judge(
 ): ReturnType<SpreadTarget['judge']> {
   if (lost.has(network)) return 'lost'
   if ([...adopted.values()].some(({ dockerId }) => dockerId === network)) return 'fine'
-  if (look?.networks.some(({ id }) => id === network) !== true) return 'unknown'
+  // No pass yet, as while Docker starts containers at boot and answers nobody: those are old networks.
+  if (look === undefined) return 'fine'
+  if (!look.networks.some(({ id }) => id === network)) return 'unknown'
   const outlook = outlooks.find(({ dockerId }) => dockerId === network)
   return outlook === undefined || outlook.state === 'conflict' ? 'fine' : 'unknown'
 }
