@@ -137,7 +137,7 @@ describe('running traffic loses nothing while the plugin is', () => {
     expect([(await ready(host1)).host.id, (await ready(host2)).host.id]).toEqual(before)
     expect((await ready(host2)).host.nickname).toBe('second')
     await expectNewcomersToConnect()
-  })
+  }, 240_000)
 
   test('killed, and started again by Docker', async () => {
     const losses = await lostWhile(leftToRight(), async () => {
