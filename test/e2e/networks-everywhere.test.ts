@@ -142,6 +142,22 @@ test('a store that lost its data gets it back, and no network is lost', async ()
   await expectNetwork(all, 'disputed', 'gone')
 })
 
+test('an engine that lost its networks gets them back, and no other engine loses any', async () => {
+  await createNetwork(host1, 'kept')
+  await expectState(all, 'kept', 'everywhere')
+  const before = await Promise.all(both.map((host) => inspect(host, 'kept')))
+  await host2.stopDocker()
+  await ok(host2.run('rm /var/lib/docker/network/files/local-kv.db'))
+  await host2.startDocker()
+
+  await expectNetwork([host2], 'kept')
+  await expectState(all, 'kept', 'everywhere')
+  const [first, second] = await Promise.all(both.map((host) => inspect(host, 'kept')))
+  expect(first).toEqual(before[0])
+  expect(second?.Id).not.toBe(before[1]?.Id)
+  await runContainer(host2, 'again', { net: 'kept' })
+})
+
 /** A network that two hosts have made before either heard of the other's, as far as Docker knows. */
 async function makeTwice(): Promise<string> {
   for (let round = 0; round < 5; round += 1) {
