@@ -69,8 +69,9 @@ describe('a network', () => {
   })
 
   test('connects containers on two nodes, by name and by address', async () => {
-    expect(await pings(host1, 'left', 'right', '-s', '10000')).toBe(true)
-    expect(await pings(host2, 'right', 'left')).toBe(true)
+    // Docker's nodes tell each other the names, in their own time.
+    expect(await until(() => pings(host1, 'left', 'right', '-s', '10000'), backMs)).toBe(true)
+    expect(await until(() => pings(host2, 'right', 'left'), backMs)).toBe(true)
     expect(await pings(host1, 'left', await addressOf(host2, 'right'))).toBe(true)
   })
 
