@@ -108,7 +108,7 @@ describe('a network', () => {
 
     expect((await readStatus(host1)).networks).toHaveLength(1)
     await runContainer(host2, 'right')
-    expect(await pings(host2, 'right', 'left')).toBe(true)
+    expect(await until(() => pings(host2, 'right', 'left'), backMs)).toBe(true)
   })
 })
 
@@ -197,8 +197,8 @@ test('a node that leaves the swarm takes nothing from the others, and is back wh
 
   expect((await ready(host2)).host.id).toBe(id)
   await runContainer(host2, 'right')
-  expect(await pings(host1, 'left', 'right')).toBe(true)
-  expect(await pings(host2, 'right', 'left')).toBe(true)
+  expect(await until(() => pings(host1, 'left', 'right'), backMs)).toBe(true)
+  expect(await until(() => pings(host2, 'right', 'left'), backMs)).toBe(true)
 })
 
 test('a removed network is gone from the store, and a removed plugin from its host', async () => {
