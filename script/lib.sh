@@ -197,6 +197,8 @@ ensure_lab() {
 # Hosts with other engines than Debian 12's: their systems are made once and kept under build/.
 ensure_engines() {
   ensure_packages 'the systems of later Docker engines' mmdebstrap
+  # The preparation asks apt where this machine gets its packages from; lists that were cleaned away do not say.
+  apt-get indextargets --format '$(LABEL)' 'Created-By: Packages' | grep -q . || apt-get update >"$build/apt.log" 2>&1 || true
   "$node" --import tsx test/support/lab/prepare.ts ||
     die "hosts with every Docker engine could not be prepared" "Check that apt-get works on this machine, or leave the end-to-end tests out."
 }

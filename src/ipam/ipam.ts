@@ -8,7 +8,7 @@
  *   none                    POOL_FULL, with who has how many
  *
  * See `ledger.ts` for what one host does alone, `grow.ts` and `give.ts` for the two sides of what
- * hosts do together, `pools.ts` for subnets, `tend.ts` for what is put right afterwards.
+ * hosts do together, `pools.ts` for subnets, `reserve.ts` for gateways, `tend.ts` for what is put right afterwards.
  */
 
 import type { IpAddress } from '../model/address.ts'
@@ -34,8 +34,9 @@ import type { HoldsQuestion } from './give.ts'
 import { askOthers, borrow, claimBlock, claimBlockOf } from './grow.ts'
 import { addSingle, lentOf, putBack, release, take, takeExactly, takeResting } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
-import { dissolve, dropPool, holdPool, meetPool, reserve } from './pools.ts'
+import { dissolve, dropPool, holdPool, meetPool } from './pools.ts'
 import type { PoolRequest } from './pools.ts'
+import { reserve } from './reserve.ts'
 import { removePeer } from './rmpeer.ts'
 import type { Removed } from './rmpeer.ts'
 

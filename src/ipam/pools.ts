@@ -8,8 +8,8 @@
  */
 
 import type { IpAddress } from '../model/address.ts'
-import { addressInUse, badNetworkOption, poolOverlaps, poolsExhausted } from '../model/faults.ts'
-import { blockOf, conflict, poolOf, readPoolId } from '../model/pool.ts'
+import { badNetworkOption, poolOverlaps, poolsExhausted } from '../model/faults.ts'
+import { conflict, poolOf, readPoolId } from '../model/pool.ts'
 import type { BlockId, Pool, Space } from '../model/pool.ts'
 import { addressBits, formatPrefix } from '../model/prefix.ts'
 import type { Prefix } from '../model/prefix.ts'
@@ -32,7 +32,7 @@ export interface PoolRequest {
   readonly length?: number | undefined
 }
 
-/** In the store, with what it takes to change it there. */
+/** What is in the store, with what it takes to change it there. */
 interface Seen {
   readonly guard: Revision
   readonly pools: readonly Pool[]
@@ -52,7 +52,7 @@ const attempts = 64
 export function holdPool(desk: Desk, request: PoolRequest): Promise<Pool> {
   return desk.turns.take('pools', async () => {
     const known = knownPool(desk, request)
-    const pool = known ?? (await change(desk, (seen) => planHold(desk, seen, request)))
+    const pool = known ?? (await changePools(desk, (seen) => planHold(desk, seen, request)))
     const ledger = desk.book.open(pool)
     ledger.refs += 1
     await desk.book.save(ledger).catch((error: unknown) => {
@@ -76,7 +76,7 @@ export async function meetPool(desk: Desk, pool: Pool): Promise<Ledger> {
   return desk.turns.take('pools', async () => {
     const met = desk.book.find(pool.id)
     if (met !== undefined) return met
-    await change(desk, (seen) => planHold(desk, seen, { space, subnet, range, family }))
+    await changePools(desk, (seen) => planHold(desk, seen, { space, subnet, range, family }))
     const ledger = desk.book.open(pool)
     if (space === 'local') ledger.refs = 1
     await desk.book.save(ledger)
@@ -114,7 +114,7 @@ export function dissolve(
     for (const [id, lent] of strays) addBlock(ledger, id, { lent, used: [], nowMs: now().nowMs })
     for (const block of ledger.blocks.values()) block.closed = true
     if (known !== undefined) await book.save(ledger)
-    await change(desk, (seen) => planDrop(desk, seen, pool))
+    await changePools(desk, (seen) => planDrop(desk, seen, pool))
     for (const id of ledger.blocks.keys()) await returnBlock(desk, ledger, id)
     await returnSingles(desk, pool)
     await removeAbandoned(desk, pool)
@@ -141,78 +141,11 @@ export function restorePool(desk: Desk, ledger: Ledger): Promise<void> {
   const { pool, reserved } = ledger
   return desk.turns.take('pools', async () => {
     if (desk.book.find(pool.id) !== ledger) return
-    await change(desk, async (seen) => ({
+    await changePools(desk, async (seen) => ({
       pool,
       writes: holding(desk, seen, { pool, reserved: [...reserved] }),
     }))
   })
-}
-
-/**
- * Keeps an address from every container of the cluster, for a gateway. Repeated it does nothing.
- *
- * @returns false when somebody has it already. @throws STORE_UNREACHABLE
- */
-export async function reserve(desk: Desk, ledger: Ledger, address: IpAddress): Promise<void> {
-  const { pool } = ledger
-  if (ledger.reserved.has(address) && ledger.states.get(address) === undefined) return
-  const wasThere = await desk.turns.take('pools', () =>
-    setReserved(desk, pool, { address, to: true }),
-  )
-  const problem = wasThere ? undefined : await keepFree(desk, ledger, address)
-  if (problem === undefined) {
-    ledger.reserved.add(address)
-    await desk.book.save(ledger)
-    return
-  }
-  await desk.turns.take('pools', () => setReserved(desk, pool, { address, to: false }))
-  throw addressInUse(address, formatPrefix(pool.subnet), problem)
-}
-
-/** Looks for the owner only now that the reservation can be read: see `own` in grow.ts. */
-async function keepFree(
-  desk: Desk,
-  ledger: Ledger,
-  address: IpAddress,
-): Promise<string | undefined> {
-  const { store, self, peers } = desk
-  const { pool } = ledger
-  const state = ledger.states.get(address)
-  if (state !== undefined && state.kind !== 'resting') return 'a container of this host has it'
-  const id = blockOf(pool, address)
-  const part =
-    id === undefined ? undefined : await store.read(blocks.key({ pool: pool.id, part: id }))
-  const owner = part === undefined ? undefined : blocks.decode(part.text)?.owner
-  if (owner === undefined || owner === null || owner === self) return undefined
-  const reply = await peers.help(owner, {
-    pool: pool.id,
-    borrower: self,
-    want: 'reserve',
-    address,
-    urgent: true,
-  })
-  return reply.kind === 'none' ? reply.reason : undefined
-}
-
-/** @returns whether it was so before. */
-async function setReserved(
-  desk: Desk,
-  pool: Pool,
-  { address, to }: { readonly address: IpAddress; readonly to: boolean },
-): Promise<boolean> {
-  let before = to
-  await change(desk, async (seen) => {
-    const record = seen.record(pool)
-    const reserved = new Set(record?.value.reserved)
-    before = reserved.has(address)
-    if (before === to) return { pool, writes: [] }
-    if (to) reserved.add(address)
-    else reserved.delete(address)
-    const text = pools.encode({ id: pool.id, reserved: [...reserved] })
-    const expected = record?.revision ?? 0n
-    return { pool, writes: [{ kind: 'put', key: pools.key(pool.id), text, expected }] }
-  })
-  return before
 }
 
 function knownPool({ book }: Desk, { space, subnet, range }: PoolRequest): Pool | undefined {
@@ -270,7 +203,10 @@ function choose({ choice, routes }: Desk, seen: Seen, request: PoolRequest): Poo
 }
 
 /** Looks, plans, and writes what was planned together with the guard; again if somebody was faster. */
-async function change(desk: Desk, plan: (seen: Seen) => Promise<Planned>): Promise<Pool> {
+export async function changePools(
+  desk: Desk,
+  plan: (seen: Seen) => Promise<Planned>,
+): Promise<Pool> {
   const { store } = desk
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const seen = await look(desk)
