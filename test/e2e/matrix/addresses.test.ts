@@ -10,6 +10,7 @@ import { addressOf, pings, readStatus, restarted, runContainer } from '../../sup
 import { createLab, ok, until } from '../../support/lab/lab.ts'
 import type { Host, Lab } from '../../support/lab/lab.ts'
 import { currentMode } from '../../support/mode.ts'
+import { createNetwork, expectNetwork, removeNetwork } from '../../support/networks.ts'
 
 const mode = currentMode()
 const isLocal = mode.store === 'none'
@@ -32,8 +33,8 @@ afterAll(async () => {
 }, 60_000)
 
 test('a subnet is chosen that no network and no route has', async () => {
-  await createNetwork('one')
-  await createNetwork('two')
+  await createEverywhere('one')
+  await createEverywhere('two')
   expect(await subnetOf(host1, 'one')).toBe('10.40.0.0/24')
   expect(await subnetOf(host1, 'two')).toBe('10.40.1.0/24')
   expect(await subnetOf(host2, 'one')).toBe('10.40.0.0/24')
@@ -42,9 +43,9 @@ test('a subnet is chosen that no network and no route has', async () => {
   await ok(host2.run('ip link add dummy type bridge && ip addr add 10.40.2.1/24 dev dummy'))
   await ok(host2.run('ip link set dummy up'))
   const isPublished = await until(async () => {
-    await createNetwork('probe')
+    await createEverywhere('probe')
     const subnet = await subnetOf(host1, 'probe')
-    await removeNetwork('probe')
+    await removeEverywhere('probe')
     return subnet === '10.40.3.0/24'
   }, 45_000)
   expect(isPublished).toBe(true)
@@ -75,7 +76,7 @@ test('containers that start at the same moment on both hosts have different addr
 })
 
 test('--ip is given once in the cluster, and again after its container has gone', async () => {
-  await createNetwork('fixed', '--subnet=10.41.0.0/24')
+  await createEverywhere('fixed', '--subnet=10.41.0.0/24')
   await runContainer(host1, 'first', { net: 'fixed', args: ['--ip=10.41.0.77'] })
   const again = ['run', '--rm', '--net=fixed', '--ip=10.41.0.77', 'busybox', 'true']
   expect((await host2.docker(...again)).stderr).toMatch(
@@ -124,7 +125,7 @@ test('routers that are killed while containers start give no address twice', asy
 })
 
 test('a network is used up to its last address by whichever host, and then refuses at once', async () => {
-  await createNetwork('small', '--subnet=10.42.0.0/28')
+  await createEverywhere('small', '--subnet=10.42.0.0/28')
   const addresses: string[] = []
   for (let index = 0; index < 13; index += 1) {
     const host = index < 3 ? host2 : host1
@@ -149,7 +150,7 @@ test('a network is used up to its last address by whichever host, and then refus
 })
 
 test('a network with two subnets goes on in the second one, and both are one network', async () => {
-  await createNetwork('wide', '--subnet=10.43.0.0/29', '--subnet=10.43.1.0/28')
+  await createEverywhere('wide', '--subnet=10.43.0.0/29', '--subnet=10.43.1.0/28')
   const names = Array.from({ length: 7 }, (_, index) => `wide${index}`)
   for (const [index, name] of names.entries()) {
     await runContainer(index < 4 ? host1 : host2, name, { net: 'wide' })
@@ -177,7 +178,7 @@ test('with the store away, containers start on what their host has, unless Docke
 })
 
 test('with the networks, pools, blocks and files go', async () => {
-  for (const name of ['one', 'two', 'fixed', 'small', 'wide']) await removeNetwork(name)
+  for (const name of ['one', 'two', 'fixed', 'small', 'wide']) await removeEverywhere(name)
   const isClean = await until(async () => {
     const states = await Promise.all(lab.hosts.map(readStatus))
     const files = await Promise.all(lab.hosts.map((host) => host.run('ls /var/lib/weave/ipam')))
@@ -203,23 +204,14 @@ function create(name: string): readonly string[] {
   return ['network', 'create', '--driver=weave', '--ipam-driver=weave', name]
 }
 
-/** On one host; it is on the other one soon. */
-async function createNetwork(name: string, ...args: readonly string[]): Promise<void> {
-  await ok(host1.docker(...create(name), ...args))
-  await expectNetwork(name, true)
+async function createEverywhere(name: string, ...args: readonly string[]): Promise<void> {
+  await createNetwork(host1, name, ...args)
+  await expectNetwork(lab.hosts, name)
 }
 
-async function removeNetwork(name: string): Promise<void> {
-  await ok(host1.docker('network', 'rm', name))
-  await expectNetwork(name, false)
-}
-
-async function expectNetwork(name: string, isThere: boolean): Promise<void> {
-  const seen = await until(async () => {
-    const { code } = await host2.docker('network', 'inspect', name)
-    return (code === 0) === isThere
-  }, 20_000)
-  expect(seen).toBe(true)
+async function removeEverywhere(name: string): Promise<void> {
+  await removeNetwork(host1, name)
+  await expectNetwork(lab.hosts, name, 'gone')
 }
 
 async function subnetOf(host: Host, network: string): Promise<string> {
