@@ -138,6 +138,7 @@ function sample(changes: Partial<Status> = {}): Status {
         mac: '02:00:00:00:00:01',
         addresses: ['10.32.0.1'],
         local: true,
+        names: [],
         phase: 'joined',
       },
     ],

@@ -223,6 +223,9 @@ const endpointStatus = z.strictObject({
   mac,
   addresses: z.array(ipAddress),
   local: z.boolean(),
+  /** The first 12 hex digits of its container's ID, and what it is called; unknown at first. */
+  container: z.string().optional(),
+  names: z.array(z.string()),
   /** Local endpoints only: `created` until Docker has moved the interface, `left` once it is back. */
   phase: z.enum(['created', 'joined', 'left']).optional(),
   /** Local endpoints only: ISO 8601, last change of phase. */

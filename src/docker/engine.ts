@@ -14,6 +14,8 @@ import type { Answer, HttpClient, Question } from '../http/client.ts'
 import type { NetworkSettings } from '../model/definition.ts'
 import type { Fault } from '../model/fault.ts'
 import { engineRefused, engineUnreachable } from '../model/faults.ts'
+import { containerDetails } from './container-details.ts'
+import type { ContainerDetails } from './container-details.ts'
 import {
   containerList,
   createNetworkBody,
@@ -28,6 +30,7 @@ import type { EngineEvent } from './events.ts'
 import { createSwarmApi } from './swarm.ts'
 import type { SwarmApi } from './swarm.ts'
 
+export type { ContainerDetails } from './container-details.ts'
 export type { EngineContainer, EngineNetwork } from './engine-messages.ts'
 
 export interface EngineCall {
@@ -39,6 +42,11 @@ export interface Engine {
   readonly info: (call?: EngineCall) => Promise<EngineInfo>
   /** All containers, also those just being started, with their attachments. */
   readonly containers: (call?: EngineCall) => Promise<readonly EngineContainer[]>
+  /**
+   * Undefined when there is none. A container that is being started is not answered before it has:
+   * up to the deadline, which is a fault then.
+   */
+  readonly container: (id: string, call?: EngineCall) => Promise<ContainerDetails | undefined>
   /** All of them, with all that they were made with. */
   readonly networks: (call?: EngineCall) => Promise<readonly EngineNetwork[]>
   /**
@@ -89,6 +97,13 @@ export function createEngine({
     info: ({ signal } = {}) => get(line, { path: '/info', signal, schema: engineInfo }),
     containers: ({ signal } = {}) =>
       get(line, { path: '/containers/json?all=1', signal, schema: containerList }),
+    async container(id, { signal } = {}) {
+      const path = `/containers/${encodeURIComponent(id)}/json`
+      const answer = await askEngine(line, { method: 'GET', path, signal })
+      if (answer.status === 404) return undefined
+      if (answer.status !== 200) throw unexpected(line, answer)
+      return read(line, { answer, schema: containerDetails })
+    },
     networks: ({ signal } = {}) => get(line, { path: '/networks', signal, schema: networkList }),
     async createNetwork(named, settings, { signal } = {}) {
       const isTooOld = !settings.ipv4 && !(await knows(line, apiWithoutIpv4, signal))
@@ -140,10 +155,12 @@ interface Get<T> {
 
 async function get<T>(line: Line, { path, signal, schema }: Get<T>): Promise<T> {
   const answer = await askEngine(line, { method: 'GET', path, signal })
-  if (answer.status !== 200) {
-    throw engineUnreachable(line.socket, `HTTP status ${answer.status}: ${answer.text.trim()}`)
-  }
+  if (answer.status !== 200) throw unexpected(line, answer)
   return read(line, { answer, schema })
+}
+
+function unexpected({ socket }: Line, { status, text }: Answer): Fault {
+  return engineUnreachable(socket, `HTTP status ${status}: ${text.trim()}`)
 }
 
 function read<T>(

@@ -12,6 +12,8 @@
 import { isIpAddress, isUnicastMac } from './address.ts'
 import type { IpAddress, Mac } from './address.ts'
 import type { Branded } from './brand.ts'
+import { isNaming } from './name.ts'
+import type { Naming } from './name.ts'
 
 /** 32 random hex digits made once per installation and kept on disk, or a name chosen at launch. */
 export type HostId = Branded<string, 'HostId'>
@@ -57,6 +59,8 @@ export interface Endpoint {
   readonly mac: Mac
   /** Bare addresses, at most one per family. */
   readonly addresses: readonly IpAddress[]
+  /** Absent until its host knows what its container is called. */
+  readonly naming?: Naming | undefined
 }
 
 export const maxVni = 2 ** 24 - 1
@@ -116,7 +120,8 @@ export function isEndpoint(value: unknown): value is Endpoint {
     isNetworkId(value['network']) &&
     isHostId(value['host']) &&
     isUnicastMac(value['mac']) &&
-    isListOf(value['addresses'], isIpAddress)
+    isListOf(value['addresses'], isIpAddress) &&
+    (value['naming'] === undefined || isNaming(value['naming']))
   )
 }
 

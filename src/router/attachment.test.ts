@@ -37,6 +37,7 @@ beforeEach(async () => {
     networks,
     turns,
     settleLinks: async () => linkProblem,
+    nameOf: async () => undefined,
     announce: async () => {},
     mtuBytes: 1450,
     now: () => new Date(0),

@@ -18,6 +18,7 @@ import { isIpv4, ipBytes, isMac, minIpv6MtuBytes } from '../model/address.ts'
 import type { IpAddress, Mac } from '../model/address.ts'
 import type { EndpointId } from '../model/cluster.ts'
 import { endpointUnknown, interfaceFailed, mtuBelowIpv6 } from '../model/faults.ts'
+import type { Naming } from '../model/name.ts'
 import { contains, parsePrefix } from '../model/prefix.ts'
 import type { Turns } from '../reconcile/turns.ts'
 import type { Facts, OwnEndpoint } from './facts.ts'
@@ -41,6 +42,8 @@ export interface AttachmentSources {
   readonly settleLinks: (id: EndpointId, signal: AbortSignal) => Promise<string | undefined>
   /** Gives the other hosts and the tables a moment to hear of a change; never fails. */
   readonly announce: (signal: AbortSignal) => Promise<void>
+  /** What the container of an endpoint that joins is called; never fails, and takes little time. */
+  readonly nameOf: (endpoint: OwnEndpoint, signal: AbortSignal) => Promise<Naming | undefined>
   /** What fits between containers on this host. */
   readonly mtuBytes: number
   readonly now: () => Date
@@ -58,7 +61,10 @@ export function createAttachments(sources: AttachmentSources): Attachments {
     const endpoint = facts.endpoints.get(id)
     if (endpoint === undefined) throw endpointUnknown(id)
     const { sandbox } = spec
-    await facts.setEndpoint({ ...endpoint, sandbox, ...phase('joined') })
+    const joined = { ...endpoint, sandbox, ...phase('joined') }
+    // Before its first process: nobody can ask for it, or be asked by it, any earlier.
+    const naming = await sources.nameOf(joined, signal)
+    await facts.setEndpoint({ ...joined, naming })
     await announce(signal)
     return { link: containerEndName(id), connectedRoutes: routesOf(endpoint, facts) }
   }
@@ -109,8 +115,16 @@ async function putEndpoint(
   const before = facts.endpoints.get(id)
   const mac = spec.mac ?? before?.mac ?? chooseMac(spec.addresses, randomBytes)
   const since = before?.since ?? now().toISOString()
-  const { addresses: subnetAddresses } = spec
-  await facts.setEndpoint({ id, network, mac, subnetAddresses, phase: 'created', since })
+  const { addresses: subnetAddresses, dockerNetwork } = spec
+  await facts.setEndpoint({
+    id,
+    network,
+    mac,
+    subnetAddresses,
+    dockerNetwork,
+    phase: 'created',
+    since,
+  })
   const problem = await settleLinks(id, signal)
   if (problem === undefined) return { mac }
   await facts.deleteEndpoint(id)

@@ -10,6 +10,8 @@ import { addRemote, gatherElsewhere, localSegments } from '../datapath/segment.t
 import type { Segment } from '../datapath/segment.ts'
 import type { Endpoint, Host, HostId, Network, NetworkId } from '../model/cluster.ts'
 import { hostIdTaken } from '../model/faults.ts'
+import type { StaticName } from '../model/static-name.ts'
+import { shortId } from '../naming/called.ts'
 import type { OwnRecords, PublishedRecords } from '../store/publication.ts'
 import type { LeaseId, Revision } from '../store/store.ts'
 import type { Seen, View } from '../store/view.ts'
@@ -88,17 +90,7 @@ export function createCluster(sources: ClusterSources): Cluster {
     },
     async published(revision, signal) {
       await caughtUp(view, revision, signal)
-      const host = view.hosts().get(self.id)
-      refuseCopy(self, host?.value)
-      return {
-        cluster: view.cluster(),
-        host: host?.held === true ? undefined : host,
-        endpoints: inStore(view, view.endpointsOf(self.id)),
-        networks: inStore(view, view.networks()),
-        held: heldIn(view.networks()),
-        vnis: inStore(view, view.vnis()),
-        foreign: view.foreign(),
-      }
+      return publishedRecords(view, self)
     },
     caughtUp: (revision, signal) => caughtUp(view, revision, signal),
     network: (id) => view.networks().get(id)?.value,
@@ -182,6 +174,21 @@ function heldIn<Key>(records: ReadonlyMap<Key, Seen<unknown>>): ReadonlySet<Key>
   return new Set([...records].filter(([, { held }]) => held === true).map(([key]) => key))
 }
 
+function publishedRecords(view: View, self: Host): PublishedRecords {
+  const host = view.hosts().get(self.id)
+  refuseCopy(self, host?.value)
+  return {
+    cluster: view.cluster(),
+    host: host?.held === true ? undefined : host,
+    endpoints: inStore(view, view.endpointsOf(self.id)),
+    staticNames: inStore(view, view.staticNamesOf(self.id)),
+    networks: inStore(view, view.networks()),
+    held: heldIn(view.networks()),
+    vnis: inStore(view, view.vnis()),
+    foreign: view.foreign(),
+  }
+}
+
 function refuseCopy(self: Host, found: Host | undefined): void {
   if (found === undefined || found.instance === self.instance) return
   if (found.address !== self.address) throw hostIdTaken(self.id, found.nickname, found.address)
@@ -205,8 +212,10 @@ function ownRecords(
     lease,
     endpoints: endpoints.map((endpoint): Endpoint => {
       const { id, network, mac, addresses } = toLocalEndpoint(endpoint)
-      return { id, network, host: self.id, mac, addresses }
+      const { naming } = endpoint
+      return { id, network, host: self.id, mac, addresses, naming }
     }),
+    staticNames: ownStaticNames(facts, self.id),
     networks: networks
       .filter(
         ({ id, removed, published }) => removed !== true && (inUse.has(id) || published !== true),
@@ -229,4 +238,18 @@ async function caughtUp(view: View, revision: Revision, signal: AbortSignal): Pr
   if (mismatch !== undefined) throw new Error(mismatch)
   const isUpToDate = view.isReady() && view.connected()
   if (!isThere && !isUpToDate) throw new Error('the store has not been read up to now')
+}
+
+/** Those for a container are said while it has an endpoint here; those without addresses are its own. */
+function ownStaticNames({ staticNames, endpoints }: Facts, host: HostId): readonly StaticName[] {
+  const running = new Set(
+    [...endpoints.values()].flatMap(({ naming, phase }) =>
+      naming === undefined || phase === 'left' ? [] : [naming.container],
+    ),
+  )
+  return [...staticNames.values()].flatMap(({ id, name, addresses, network, container }) => {
+    const owner = container === undefined ? undefined : shortId(container)
+    const isSaid = addresses.length > 0 && (owner === undefined || running.has(owner))
+    return isSaid ? [{ id, host, name, addresses, network, container: owner }] : []
+  })
 }

@@ -7,10 +7,14 @@
 
 import type { LocalEndpoint } from '../datapath/segment.ts'
 import { openShelf } from '../disk/shelf.ts'
-import { isUnicastMac } from '../model/address.ts'
+import { isIpAddress, isUnicastMac } from '../model/address.ts'
 import { isEndpointId, isNetwork, isNetworkId, isRecord } from '../model/cluster.ts'
 import type { EndpointId, Network, NetworkId } from '../model/cluster.ts'
+import { isName, isNaming } from '../model/name.ts'
+import type { Naming } from '../model/name.ts'
 import { parsePrefix } from '../model/prefix.ts'
+import { isStaticNameId } from '../model/static-name.ts'
+import type { StaticName, StaticNameId } from '../model/static-name.ts'
 import type { Paths } from '../settings/paths.ts'
 
 export interface KnownNetwork extends Network {
@@ -27,17 +31,33 @@ export interface OwnEndpoint extends Omit<LocalEndpoint, 'addresses'> {
   readonly since: string
   /** Path of the container's network namespace, once joined. */
   readonly sandbox?: string | undefined
+  /** The engine's own ID of the network, where it is not the network's here. */
+  readonly dockerNetwork?: string | undefined
+  /** Once the engine has told what the container is called. */
+  readonly naming?: Naming | undefined
+}
+
+/** A name that somebody added here, by hand. */
+export interface OwnStaticName extends Omit<StaticName, 'host' | 'container'> {
+  /**
+   * The whole ID of the container that it was added for: it is said only while that runs. Without
+   * addresses it stands for those that the container has.
+   */
+  readonly container?: string | undefined
 }
 
 export interface Facts {
   readonly networks: ReadonlyMap<NetworkId, KnownNetwork>
   readonly endpoints: ReadonlyMap<EndpointId, OwnEndpoint>
+  readonly staticNames: ReadonlyMap<StaticNameId, OwnStaticName>
   /** Grows with every change: the same number means the same facts. */
   readonly version: () => number
   readonly setNetwork: (network: KnownNetwork) => Promise<void>
   readonly deleteNetwork: (id: NetworkId) => Promise<void>
   readonly setEndpoint: (endpoint: OwnEndpoint) => Promise<void>
   readonly deleteEndpoint: (id: EndpointId) => Promise<void>
+  readonly setStaticName: (name: OwnStaticName) => Promise<void>
+  readonly deleteStaticName: (id: StaticNameId) => Promise<void>
 }
 
 export async function openFacts(
@@ -60,6 +80,13 @@ export async function openFacts(
     isId: isEndpointId,
     isValue: isOwnEndpoint,
   })
+  const staticNames = await openShelf<StaticNameId, OwnStaticName>({
+    ...common,
+    survives: 'power-cut',
+    folder: paths.namesDir,
+    isId: isStaticNameId,
+    isValue: isOwnStaticName,
+  })
   let version = 0
   function counted<Args extends readonly unknown[]>(
     change: (...args: Args) => Promise<void>,
@@ -73,11 +100,14 @@ export async function openFacts(
   return {
     networks: networks.all,
     endpoints: endpoints.all,
+    staticNames: staticNames.all,
     version: () => version,
     setNetwork: counted((network) => networks.set(network.id, network)),
     deleteNetwork: counted((id) => networks.delete(id)),
     setEndpoint: counted((endpoint) => endpoints.set(endpoint.id, endpoint)),
     deleteEndpoint: counted((id) => endpoints.delete(id)),
+    setStaticName: counted((name) => staticNames.set(name.id, name)),
+    deleteStaticName: counted((id) => staticNames.delete(id)),
   }
 }
 
@@ -118,12 +148,31 @@ function isOwnEndpoint(value: unknown): value is OwnEndpoint {
     isUnicastMac(value['mac']) &&
     isPhase(value['phase']) &&
     typeof value['since'] === 'string' &&
-    (value['sandbox'] === undefined || typeof value['sandbox'] === 'string') &&
+    isOptionalText(value['sandbox']) &&
+    isOptionalText(value['dockerNetwork']) &&
+    (value['naming'] === undefined || isNaming(value['naming'])) &&
     Array.isArray(value['subnetAddresses']) &&
     value['subnetAddresses'].every(
       (text) => typeof text === 'string' && parsePrefix(text) !== undefined,
     )
   )
+}
+
+function isOwnStaticName(value: unknown): value is OwnStaticName {
+  if (!isRecord(value)) return false
+  const { addresses, network, container } = value
+  return (
+    isStaticNameId(value['id']) &&
+    isName(value['name']) &&
+    Array.isArray(addresses) &&
+    addresses.every((one) => isIpAddress(one)) &&
+    (network === undefined || isNetworkId(network)) &&
+    isOptionalText(container)
+  )
+}
+
+function isOptionalText(value: unknown): value is string | undefined {
+  return value === undefined || typeof value === 'string'
 }
 
 function isFlag(value: unknown): value is boolean | undefined {

@@ -2,12 +2,14 @@
 
 import type { Host } from '../model/cluster.ts'
 import type { RouteSocket } from '../netlink/socket.ts'
+import type { Turns } from '../reconcile/turns.ts'
 import type { Paths } from '../settings/paths.ts'
 import type { TableMemory } from '../targets/table-memory.ts'
 import type { Cluster } from './cluster.ts'
 import type { Connection } from './connection.ts'
 import type { Facts } from './facts.ts'
 import type { Logger } from './log.ts'
+import type { Names } from './names.ts'
 import type { Prepared } from './prepare.ts'
 import type { Spreading } from './spreading.ts'
 
@@ -32,6 +34,9 @@ export interface Parts extends RouterOptions {
   readonly connection: Connection
   readonly cluster: Cluster
   readonly spreading: Spreading
+  readonly names: Names
+  /** One change at a time of each endpoint. */
+  readonly turns: Turns
   /** Subnets that this host has routes to, in CIDR form. */
   readonly routes: () => readonly string[]
   readonly warnings: string[]

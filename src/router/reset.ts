@@ -13,7 +13,7 @@ import { openRouteSocket } from '../netlink/socket.ts'
 import type { RouteSocket } from '../netlink/socket.ts'
 import type { Paths } from '../settings/paths.ts'
 import { createEtcdStore } from '../store/etcd.ts'
-import { endpoints, hosts, root } from '../store/schema.ts'
+import { endpoints, hosts, root, staticNames } from '../store/schema.ts'
 import type { Store, StoreRecord, Write } from '../store/store.ts'
 import { removeFilters } from '../targets/filters.ts'
 import { removeAllLinks } from '../targets/links.ts'
@@ -68,7 +68,8 @@ export async function resetRecords(store: Store, self: HostId): Promise<number> 
 }
 
 function isOwn({ key }: StoreRecord, self: HostId): boolean {
-  return hosts.id(key) === self || endpoints.id(key)?.host === self
+  const { host } = endpoints.id(key) ?? staticNames.id(key) ?? { host: hosts.id(key) }
+  return host === self
 }
 
 function isCopied({ key, text }: StoreRecord, self: HostId): boolean {

@@ -5,7 +5,6 @@ import type { RouterApi } from '../control/api.ts'
 import type { ResetReply } from '../control/messages.ts'
 import type { Network } from '../model/cluster.ts'
 import { routerNotReady } from '../model/faults.ts'
-import { createTurns } from '../reconcile/turns.ts'
 import { allocateNetwork } from '../store/allocate.ts'
 import type { Addresses } from './addresses.ts'
 import { createApi } from './api.ts'
@@ -30,8 +29,7 @@ export function createRouterApi(
     readonly inspection: InspectionSources
   },
 ): RouterApi {
-  const { facts, cluster, mtuBytes, ending } = parts
-  const turns = createTurns()
+  const { facts, cluster, mtuBytes, ending, turns, names } = parts
   const networks = createNetworks({
     facts,
     turns,
@@ -48,6 +46,7 @@ export function createRouterApi(
       return loops.settleLinks({ id, vni }, signal)
     },
     announce: loops.announce,
+    nameOf: names.nameOf,
     mtuBytes,
     now: () => new Date(),
     randomBytes: () => randomBytes(5),

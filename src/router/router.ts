@@ -23,21 +23,26 @@ import { RTNLGRP_LINK, RTNLGRP_NEIGH, watchKernel } from '../netlink/events.ts'
 import { findLink } from '../netlink/link.ts'
 import { openRouteSocket } from '../netlink/socket.ts'
 import type { RouteSocket } from '../netlink/socket.ts'
+import { createTurns } from '../reconcile/turns.ts'
 import { createWakeup } from '../reconcile/wakeup.ts'
 import type { Wakeup } from '../reconcile/wakeup.ts'
+import { readDns } from '../settings/dns.ts'
 import { portsOf } from '../settings/launch.ts'
 import type { View } from '../store/view.ts'
 import { createTableMemory } from '../targets/table-memory.ts'
 import { openAddresses } from './addresses.ts'
 import type { Addresses } from './addresses.ts'
 import { openAdoptions, openDrivers } from './adopted.ts'
+import type { Adoptions, Drivers } from './adopted.ts'
 import { createCluster } from './cluster.ts'
 import { connectStore } from './connection.ts'
 import { openFacts } from './facts.ts'
+import type { Facts } from './facts.ts'
 import { describeCluster } from './inspection.ts'
 import { startLoops } from './loops.ts'
 import type { Loops } from './loops.ts'
 import { randomId, writeMembership } from './membership.ts'
+import { createNames } from './names.ts'
 import type { Parts, RouterOptions } from './parts.ts'
 import type { Prepared } from './prepare.ts'
 import { createRouterApi } from './router-api.ts'
@@ -58,14 +63,7 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   const { signal } = ending
   // Every part of the router listens for its end.
   setMaxListeners(0, signal)
-  const warnings = [...prepared.warnings]
-  function setAside(problem: string): void {
-    warnings.push(problem)
-    log.warn(problem)
-  }
-  const facts = await openFacts(paths, setAside)
-  const adoptions = await openAdoptions(paths, setAside)
-  const drivers = await openDrivers(paths, setAside)
+  const { facts, adoptions, drivers, warnings } = await openDisk(options)
   using socket = openRouteSocket()
   using sweeper = openRouteSocket()
   const { underlay, mtuBytes } = await measureUnderlay(prepared, { socket, warnings })
@@ -77,19 +75,44 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   const routes = await watchRoutes(signal)
   const kept = adoptions.segments
   const cluster = createCluster({ self, mtuBytes, facts, view, routes, randomId, kept })
+  const turns = createTurns()
+  const engine = createEngine()
+  const dns = readDns(prepared.settings)
+  const names = createNames({ facts, turns, engine, dns, onChange })
   const shared = { view, store: connection.store, caughtUp: cluster.caughtUp, randomId, log }
-  const spreading = createSpreading({ engine: createEngine(), adoptions, drivers, ...shared })
+  const spreading = createSpreading({ engine, adoptions, drivers, ...shared })
   const tableMemory = createTableMemory(socket, () => performance.now())
   const own = { self, mtuBytes, facts, socket, sweeper, tableMemory, connection, cluster, warnings }
-  const parts: Parts = { ...options, ...own, routes, spreading }
+  const parts: Parts = { ...options, ...own, routes, spreading, names, turns }
   const addresses = await openAddresses(parts)
   const loops = startLoops(createTargets(parts), { signal, log })
   listenToKernel(parts, loops)
   spreading.listen(loops.ringSpread, signal)
+  void names.follow(signal)
   void passOn(bell, { cluster, spreading, view, loops, signal })
   void rememberCluster(parts)
   await serve(parts, { loops, addresses })
   await loops.done
+}
+
+/** What lies on this host's disk; what could not be read there is warned of. */
+async function openDisk({ paths, prepared, log }: RouterOptions): Promise<{
+  readonly facts: Facts
+  readonly adoptions: Adoptions
+  readonly drivers: Drivers
+  readonly warnings: string[]
+}> {
+  const warnings = [...prepared.warnings]
+  function setAside(problem: string): void {
+    warnings.push(problem)
+    log.warn(problem)
+  }
+  return {
+    facts: await openFacts(paths, setAside),
+    adoptions: await openAdoptions(paths, setAside),
+    drivers: await openDrivers(paths, setAside),
+    warnings,
+  }
 }
 
 /** Where the other hosts reach this one, and what fits between containers there. */

@@ -4,6 +4,7 @@ import type { Status } from '../control/messages.ts'
 import { bridgeName, hostEndName, tunnelName } from '../datapath/names.ts'
 import { reaches } from '../datapath/segment.ts'
 import type { Endpoint, Host, HostId, Network, NetworkId } from '../model/cluster.ts'
+import type { Naming } from '../model/name.ts'
 import type { LoopReport } from '../reconcile/loop.ts'
 import { toLocalEndpoint } from './facts.ts'
 import type { Facts } from './facts.ts'
@@ -24,6 +25,8 @@ export interface StatusSources {
   readonly warnings: readonly string[]
 }
 
+type EndpointStatus = Status['endpoints'][number]
+
 export function renderStatus(sources: StatusSources): Status {
   const { self, facts, hosts } = sources
   const { id, nickname, address, controlPort, dataPort } = self
@@ -40,20 +43,36 @@ export function renderStatus(sources: StatusSources): Status {
     endpoints: [
       ...[...facts.endpoints.values()].map((own) => {
         const { id: endpoint, network, mac, phase, addresses } = toLocalEndpoint(own)
-        const { since } = own
+        const { since, naming } = own
         const link = hostEndName(endpoint)
         const place = { host: id, nickname, local: true, link }
-        return { id: endpoint, network, mac, phase, addresses: [...addresses], since, ...place }
+        return {
+          id: endpoint,
+          network,
+          mac,
+          phase,
+          addresses: [...addresses],
+          since,
+          ...place,
+          ...rendered(naming),
+        }
       }),
       ...elsewhere.map((endpoint) => {
-        const name = hosts.get(endpoint.host)?.nickname ?? endpoint.host
-        return { ...endpoint, addresses: [...endpoint.addresses], nickname: name, local: false }
+        const { naming, addresses, ...place } = endpoint
+        const called = hosts.get(endpoint.host)?.nickname ?? endpoint.host
+        const more = { nickname: called, local: false, ...rendered(naming) }
+        return { ...place, addresses: [...addresses], ...more }
       }),
     ],
     pools: sources.pools,
     targets: [...sources.loops],
     warnings: [...sources.warnings, ...contested(sources, elsewhere), ...beyondReach(sources)],
   }
+}
+
+function rendered(naming: Naming | undefined): Pick<EndpointStatus, 'container' | 'names'> {
+  if (naming === undefined) return { names: [] }
+  return { container: naming.container, names: [...naming.names] }
 }
 
 function renderPeers(

@@ -17,6 +17,7 @@ import { isHostId } from '../model/cluster.ts'
 import type { HostId } from '../model/cluster.ts'
 import { badArgument } from '../model/faults.ts'
 import { formatClusterStore, parseClusterStore } from './cluster-store.ts'
+import { addDnsOptions, dnsFlags, dnsSettings, readDnsOptions } from './dns.ts'
 import { given, logLevels, oneOf, readLogLevel, readNumber, runModes } from './flags.ts'
 import type { Flags } from './flags.ts'
 import { formatHostPort, parseHostPort } from './host-port.ts'
@@ -53,6 +54,7 @@ export const launchSettings = z.strictObject({
   /** See `readIpalloc`. */
   ipallocRange: z.string().refine(isIpallocRange, 'not an IPv4 subnet').optional(),
   ipallocSize: z.number().int().min(8).max(29).optional(),
+  ...dnsSettings,
   logLevel: z.enum(logLevels),
   restart: z.boolean(),
   /** Who keeps the router up; absent when somebody started it by hand in the foreground. */
@@ -77,7 +79,7 @@ export function portsOf(port: number): Ports {
 
 /** Adds the flags of a launch; defaults are filled in by `readLaunchOptions`. */
 export function addLaunchOptions(command: Command): Command {
-  return command
+  const described = command
     .option(
       '--cluster-store <url>',
       'etcd to use, etcd://HOST:PORT[,HOST:PORT…][/PREFIX] (default: the one Docker uses, else a managed one)',
@@ -102,6 +104,7 @@ export function addLaunchOptions(command: Command): Command {
       'where subnets of networks made without --subnet are taken from (default: 10.32.0.0/12)',
     )
     .option('--ipalloc-size <bits>', 'prefix length of such a subnet (default: 20)')
+  return addDnsOptions(described)
     .option('--log-level <level>', `${logLevels.join(', ')} (default: info)`)
     .option('--no-restart', 'do not start the router again when it ends')
     .addOption(
@@ -132,6 +135,7 @@ export function readLaunchOptions(options: Flags, peers: readonly string[]): Lau
     ...(mtuBytes === undefined ? {} : { mtuBytes }),
     ...(ipallocRange === undefined ? {} : { ipallocRange }),
     ...(ipallocSize === undefined ? {} : { ipallocSize }),
+    ...readDnsOptions(options),
     logLevel: given(options, 'logLevel', readLogLevel) ?? 'info',
     restart: options['restart'] !== false,
     ...(runAs === undefined ? {} : { runAs }),
@@ -151,6 +155,7 @@ export function launchFlags(settings: LaunchSettings): string[] {
     ...(mtuBytes === undefined ? [] : [`--mtu=${mtuBytes}`]),
     ...(ipallocRange === undefined ? [] : [`--ipalloc-range=${ipallocRange}`]),
     ...(ipallocSize === undefined ? [] : [`--ipalloc-size=${ipallocSize}`]),
+    ...dnsFlags(settings),
     `--log-level=${logLevel}`,
     ...(settings.restart ? [] : ['--no-restart']),
     ...(runAs === undefined ? [] : [`--run-as=${runAs}`]),

@@ -16,6 +16,8 @@ export interface Paths {
   readonly settingsFile: string
   readonly networksDir: string
   readonly endpointsDir: string
+  /** Names that were added by hand on this host, a file each. */
+  readonly namesDir: string
   /** Which addresses this host may hand out, and which it has: a file for each pool. */
   readonly ipamDir: string
   /** What this host's engine has of the cluster's definitions, a file each. */
@@ -77,6 +79,7 @@ export function readPaths(env: Environment): Paths {
     settingsFile: path.join(stateDir, 'settings.json'),
     networksDir: path.join(stateDir, 'networks'),
     endpointsDir: path.join(stateDir, 'endpoints'),
+    namesDir: path.join(stateDir, 'names'),
     ipamDir: path.join(stateDir, 'ipam'),
     adoptedDir: path.join(stateDir, 'adopted'),
     driversDir: path.join(stateDir, 'drivers'),
@@ -121,7 +124,7 @@ export function ownFiles(paths: Paths): readonly { readonly dir: string; readonl
   return [
     {
       dir: paths.stateDir,
-      name: /^(?:(?:identity|membership|settings)\.json(?:\..*)?|networks|endpoints|ipam|adopted|drivers|store|plugins|aside|started)$/,
+      name: /^(?:(?:identity|membership|settings)\.json(?:\..*)?|networks|endpoints|names|ipam|adopted|drivers|store|plugins|aside|started)$/,
     },
     { dir: paths.runDir, name: /^(?:weave\.sock|router\..*|plugin-.*)$/ },
     { dir: paths.logDir, name: /^(?:router|etcd|plugin-.*)\.log(?:\..*)?$/ },

@@ -1,10 +1,19 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { endpointId, hostId, ip, mac, networkId, vni } from '../../test/support/values.ts'
+import {
+  endpointId,
+  hostId,
+  ip,
+  mac,
+  networkId,
+  staticNameId,
+  vni,
+} from '../../test/support/values.ts'
 import type { Endpoint, Host, Network } from '../model/cluster.ts'
+import type { StaticName } from '../model/static-name.ts'
 import { planPublication } from './publication.ts'
 import type { OwnRecords, Published, PublishedRecords } from './publication.ts'
-import { clusterKey, endpoints, hosts, networks, vnis } from './schema.ts'
+import { clusterKey, endpoints, hosts, networks, staticNames, vnis } from './schema.ts'
 
 const self: Host = {
   id: hostId('self'),
@@ -24,11 +33,19 @@ const web: Endpoint = {
   addresses: [ip('10.32.0.1')],
 }
 const webKey = endpoints.key({ network: net.id, host: self.id, endpoint: web.id })
+const printer: StaticName = {
+  id: staticNameId('0'.repeat(32)),
+  host: self.id,
+  name: 'printer',
+  addresses: [ip('192.168.7.7')],
+}
+const printerKey = staticNames.key(printer)
 const own: OwnRecords = {
   cluster: 'cluster',
   epoch: 'first',
   host: self,
   endpoints: [web],
+  staticNames: [],
   networks: [net],
   removed: [],
   lease: 5n,
@@ -37,6 +54,7 @@ const nothing: PublishedRecords = {
   cluster: undefined,
   host: undefined,
   endpoints: new Map(),
+  staticNames: new Map(),
   networks: new Map(),
   vnis: new Map(),
   foreign: new Map(),
@@ -51,6 +69,7 @@ const complete: PublishedRecords = {
   cluster: 'cluster',
   host: at(self, 2n, 5n),
   endpoints: new Map([[webKey, at(web, 3n, 5n)]]),
+  staticNames: new Map(),
   networks: new Map([[net.id, at(net)]]),
   vnis: new Map([[net.vni, at(net.id)]]),
   foreign: new Map(),
@@ -83,6 +102,13 @@ test('an empty store gets everything this host knows', () => {
 
 test('a store that says the same gets nothing', () => {
   expect(planPublication(own, complete)).toEqual([])
+})
+
+test('a name that was added here is written under the lease, and taken back', () => {
+  const said = { staticNames: new Map([[printerKey, at(printer, 3n, 5n)]]) }
+  expect(keysOf(complete, { staticNames: [printer] })).toEqual([`put ${printerKey}`])
+  expect(keysOf({ ...complete, ...said }, { staticNames: [printer] })).toEqual([])
+  expect(keysOf({ ...complete, ...said }, {})).toEqual([`delete ${printerKey}`])
 })
 
 test('everything under the lease is written again when the lease is another one', () => {

@@ -10,7 +10,17 @@
  */
 
 import type { Endpoint, Host, Network, NetworkId, Vni } from '../model/cluster.ts'
-import { clusterKey, encodeCluster, endpoints, hosts, networks, vnis } from './schema.ts'
+import type { StaticName } from '../model/static-name.ts'
+import {
+  clusterKey,
+  encodeCluster,
+  endpoints,
+  hosts,
+  networks,
+  staticNames,
+  vnis,
+} from './schema.ts'
+import type { Collection } from './schema.ts'
 import type { LeaseId, Revision, Write } from './store.ts'
 
 export interface OwnRecords {
@@ -20,6 +30,7 @@ export interface OwnRecords {
   readonly epoch: string
   readonly host: Host
   readonly endpoints: readonly Endpoint[]
+  readonly staticNames: readonly StaticName[]
   /** Networks that this host uses or has made. */
   readonly networks: readonly Network[]
   /** Networks that Docker has removed and whose records are still to go. */
@@ -39,6 +50,7 @@ export interface PublishedRecords {
   readonly host: Published<Host> | undefined
   /** Those under this host's name, by key. */
   readonly endpoints: ReadonlyMap<string, Published<Endpoint>>
+  readonly staticNames: ReadonlyMap<string, Published<StaticName>>
   readonly networks: ReadonlyMap<NetworkId, Published<Network>>
   /** Networks that the store has lost, and that others may publish again. */
   readonly held: ReadonlySet<NetworkId>
@@ -67,7 +79,8 @@ export function planPublication(
   return [
     ...planCluster(own, published),
     ...planHost(own, published),
-    ...inChunks('endpoints', planEndpoints(own, published.endpoints)),
+    ...inChunks('endpoints', planEndpoints(own, published)),
+    ...inChunks('names', planNames(own, published)),
     ...own.networks.flatMap((network) => planNetwork(network, published)),
     ...own.removed.flatMap((id) => planRemoval(id, published)),
   ]
@@ -94,22 +107,42 @@ function missing(key: string, { foreign }: PublishedRecords): Revision {
   return foreign.get(key) ?? 0n
 }
 
-function planEndpoints(own: OwnRecords, seen: PublishedRecords['endpoints']): Write[] {
-  const wanted = new Set<string>()
-  const writes: Write[] = []
-  for (const endpoint of own.endpoints) {
-    const { network, host, id } = endpoint
-    const key = endpoints.key({ network, host, endpoint: id })
-    const text = endpoints.encode(endpoint)
+function planEndpoints(
+  { endpoints: own, lease }: OwnRecords,
+  published: PublishedRecords,
+): Write[] {
+  const wanted = own.map((one) => {
+    const { network, host, id: endpoint } = one
+    return [endpoints.key({ network, host, endpoint }), one] as const
+  })
+  return planLeased(endpoints, { wanted, lease, seen: published.endpoints })
+}
+
+function planNames({ staticNames: own, lease }: OwnRecords, published: PublishedRecords): Write[] {
+  const wanted = own.map((one) => [staticNames.key(one), one] as const)
+  return planLeased(staticNames, { wanted, lease, seen: published.staticNames })
+}
+
+interface Leased<T> {
+  /** By key. */
+  readonly wanted: readonly (readonly [string, T])[]
+  readonly seen: ReadonlyMap<string, Published<T>>
+  readonly lease: LeaseId
+}
+
+function planLeased<Id, T>(
+  { encode }: Collection<Id, T>,
+  { wanted, seen, lease }: Leased<T>,
+): Write[] {
+  const keys = new Set(wanted.map(([key]) => key))
+  const puts = wanted.flatMap(([key, value]): Write[] => {
+    const text = encode(value)
     const there = seen.get(key)
-    wanted.add(key)
-    if (there?.lease === own.lease && endpoints.encode(there.value) === text) continue
-    writes.push({ kind: 'put', key, text, lease: own.lease })
-  }
-  for (const key of seen.keys()) {
-    if (!wanted.has(key)) writes.push({ kind: 'delete', key })
-  }
-  return writes
+    const isThere = there?.lease === lease && encode(there.value) === text
+    return isThere ? [] : [{ kind: 'put', key, text, lease }]
+  })
+  const gone = [...seen.keys()].filter((key) => !keys.has(key))
+  return [...puts, ...gone.map((key): Write => ({ kind: 'delete', key }))]
 }
 
 /** A VNI that another network holds meanwhile is not taken from it; the router chooses anew. */

@@ -5,9 +5,13 @@
  * walk over all of them.
  */
 
+import type { IpAddress } from '../model/address.ts'
 import type { Endpoint, Host, HostId, Network, NetworkId, Vni } from '../model/cluster.ts'
 import type { Definition, DefinitionId } from '../model/definition.ts'
 import type { PoolId } from '../model/pool.ts'
+import type { StaticName } from '../model/static-name.ts'
+import { createIndex, createIndexedMap } from './indexed.ts'
+import type { IndexedMap } from './indexed.ts'
 import {
   blocks,
   definitions,
@@ -18,6 +22,7 @@ import {
   networks,
   pools,
   singles,
+  staticNames,
   vnis,
 } from './schema.ts'
 import type { BlockRecord, Collection, HolderRecord, PoolRecord, SingleRecord } from './schema.ts'
@@ -51,6 +56,13 @@ export interface Records {
     readonly endpoints: () => ReadonlyMap<string, Seen<Endpoint>>
     readonly endpointsIn: (network: NetworkId) => Iterable<Seen<Endpoint>>
     readonly endpointsOf: (host: HostId) => ReadonlyMap<string, Seen<Endpoint>>
+    readonly endpointsNamed: (network: NetworkId, name: string) => Iterable<Seen<Endpoint>>
+    readonly endpointsAt: (network: NetworkId, address: IpAddress) => Iterable<Seen<Endpoint>>
+    /** By store key. */
+    readonly staticNames: () => ReadonlyMap<string, Seen<StaticName>>
+    readonly staticNamesOf: (host: HostId) => ReadonlyMap<string, Seen<StaticName>>
+    readonly staticNamed: (name: string) => Iterable<Seen<StaticName>>
+    readonly staticAt: (address: IpAddress) => Iterable<Seen<StaticName>>
     readonly pools: () => ReadonlyMap<PoolId, Seen<PoolRecord>>
     /** By store key, as are the next two. */
     readonly holders: () => ReadonlyMap<string, Seen<HolderRecord>>
@@ -141,20 +153,20 @@ function createParts(): {
   const networkMap = new Map<NetworkId, Seen<Network>>()
   const vniMap = new Map<Vni, Seen<NetworkId>>()
   const definitionMap = new Map<DefinitionId, Seen<Definition>>()
-  const endpointMap = new Map<string, Seen<Endpoint>>()
   const poolMap = new Map<PoolId, Seen<PoolRecord>>()
   const holderMap = new Map<string, Seen<HolderRecord>>()
   const blockMap = new Map<string, Seen<BlockRecord>>()
   const singleMap = new Map<string, Seen<SingleRecord>>()
-  const byNetwork = createIndex<NetworkId>()
-  const byHost = createIndex<HostId>()
+  const attached = createAttached()
+  const added = createAdded()
   return {
     parts: [
       createPart(hosts, hostMap),
       createPart(networks, networkMap),
       createPart(vnis, vniMap),
       createPart(definitions, definitionMap),
-      createEndpointPart(endpointMap, [byNetwork, byHost]),
+      createIndexedPart(endpoints, attached.map),
+      createIndexedPart(staticNames, added.map),
       createPart(pools, poolMap),
       createPart(byKey(holders), holderMap),
       createPart(byKey(blocks), blockMap),
@@ -166,15 +178,67 @@ function createParts(): {
       networks: () => networkMap,
       vnis: () => vniMap,
       definitions: () => definitionMap,
-      endpoints: () => endpointMap,
-      endpointsIn: (network) => byNetwork.get(network).values(),
-      endpointsOf: byHost.get,
+      ...attached.read,
+      ...added.read,
       pools: () => poolMap,
       holders: () => holderMap,
       blocks: () => blockMap,
       singles: () => singleMap,
     },
   }
+}
+
+function createAttached(): {
+  readonly map: IndexedMap<Seen<Endpoint>>
+  readonly read: Pick<
+    Records['read'],
+    'endpoints' | 'endpointsIn' | 'endpointsOf' | 'endpointsNamed' | 'endpointsAt'
+  >
+} {
+  type Value = Seen<Endpoint>
+  const byNetwork = createIndex(({ value }: Value) => [value.network])
+  const byHost = createIndex(({ value }: Value) => [value.host])
+  const byName = createIndex(({ value }: Value) =>
+    (value.naming?.names ?? []).map((name) => inNetwork(value.network, name)),
+  )
+  const byAddress = createIndex(({ value }: Value) =>
+    value.addresses.map((address) => inNetwork(value.network, address)),
+  )
+  const map = createIndexedMap([byNetwork, byHost, byName, byAddress])
+  return {
+    map,
+    read: {
+      endpoints: () => map.all,
+      endpointsIn: (network) => byNetwork.of(network).values(),
+      endpointsOf: byHost.of,
+      endpointsNamed: (network, name) => byName.of(inNetwork(network, name)).values(),
+      endpointsAt: (network, address) => byAddress.of(inNetwork(network, address)).values(),
+    },
+  }
+}
+
+function createAdded(): {
+  readonly map: IndexedMap<Seen<StaticName>>
+  readonly read: Pick<Records['read'], 'staticNames' | 'staticNamesOf' | 'staticNamed' | 'staticAt'>
+} {
+  const byHost = createIndex(({ value }: Seen<StaticName>) => [value.host])
+  const byName = createIndex(({ value }: Seen<StaticName>) => [value.name])
+  const byAddress = createIndex(({ value }: Seen<StaticName>) => value.addresses)
+  const map = createIndexedMap([byHost, byName, byAddress])
+  return {
+    map,
+    read: {
+      staticNames: () => map.all,
+      staticNamesOf: byHost.of,
+      staticNamed: (name) => byName.of(name).values(),
+      staticAt: (address) => byAddress.of(address).values(),
+    },
+  }
+}
+
+/** A slash is in neither a network's ID nor a name nor an address. */
+function inNetwork(network: NetworkId, what: string): string {
+  return `${network}/${what}`
 }
 
 /** Says nothing, but is no foreign key either. */
@@ -222,35 +286,25 @@ function createPart<Id, T>(collection: Collection<Id, T>, map: Map<Id, Seen<T>>)
   }
 }
 
-function createEndpointPart(
-  map: Map<string, Seen<Endpoint>>,
-  [byNetwork, byHost]: readonly [Index<NetworkId>, Index<HostId>],
+/** Of records that are kept by their store key. */
+function createIndexedPart<Id, T>(
+  collection: Collection<Id, T>,
+  { all, ...map }: IndexedMap<Seen<T>>,
 ): Part {
-  function set(key: string, seen: Seen<Endpoint>): void {
-    map.set(key, seen)
-    byNetwork.set(seen.value.network, key, seen)
-    byHost.set(seen.value.host, key, seen)
-  }
   return {
     put({ key, text, revision, lease }) {
-      const id = endpoints.id(key)
-      const value = id === undefined ? undefined : endpoints.decode(text)
+      const id = collection.id(key)
+      const value = id === undefined ? undefined : collection.decode(text)
       if (id === undefined || value === undefined) return false
-      if (!endpoints.agrees(value, id)) return false
-      set(key, { value, revision, lease })
+      if (!collection.agrees(value, id)) return false
+      map.set(key, { value, revision, lease })
       return true
     },
-    delete(key) {
-      const seen = map.get(key)
-      if (seen === undefined) return
-      map.delete(key)
-      byNetwork.delete(seen.value.network, key)
-      byHost.delete(seen.value.host, key)
-    },
-    keys: () => [...map.keys()],
+    delete: map.delete,
+    keys: () => [...all.keys()],
     hold(key) {
-      const seen = map.get(key)
-      if (seen !== undefined) set(key, asHeld(seen))
+      const seen = all.get(key)
+      if (seen !== undefined) map.set(key, asHeld(seen))
       return seen !== undefined
     },
   }
@@ -259,29 +313,4 @@ function createEndpointPart(
 /** No revision and no lease: it is not in the store, and a write must expect nothing there. */
 function asHeld<T>({ value }: Seen<T>): Seen<T> {
   return { value, revision: 0n, lease: 0n, held: true }
-}
-
-interface Index<Key> {
-  readonly get: (group: Key) => ReadonlyMap<string, Seen<Endpoint>>
-  readonly set: (group: Key, key: string, seen: Seen<Endpoint>) => void
-  readonly delete: (group: Key, key: string) => void
-}
-
-const none: ReadonlyMap<string, Seen<Endpoint>> = new Map()
-
-function createIndex<Key>(): Index<Key> {
-  const groups = new Map<Key, Map<string, Seen<Endpoint>>>()
-  return {
-    get: (group) => groups.get(group) ?? none,
-    set(group, key, seen) {
-      const members = groups.get(group)
-      if (members === undefined) groups.set(group, new Map([[key, seen]]))
-      else members.set(key, seen)
-    },
-    delete(group, key) {
-      const members = groups.get(group)
-      members?.delete(key)
-      if (members?.size === 0) groups.delete(group)
-    },
-  }
 }

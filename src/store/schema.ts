@@ -6,6 +6,7 @@
  *   /weave/v1/networks/<network>                    subnets, VNI, options
  *   /weave/v1/vnis/<vni>                            the network that owns a VNI: keeps it unique
  *   /weave/v1/endpoints/<network>/<host>/<endpoint> one attachment, under the host's lease
+ *   /weave/v1/names/<host>/<id>                     a name added by hand, under the host's lease
  *   /weave/v1/definitions/<driver>/<name>           how to make a network on engines without a store
  *   /weave/v1/ipam/pools/<pool>                     a pool, and what of it is kept free for everybody
  *   /weave/v1/ipam/holders/<pool>/<host>            a host whose Docker has networks with this pool
@@ -44,6 +45,8 @@ import { definitionId, isDefinition, isDefinitionId } from '../model/definition.
 import type { Definition, DefinitionId } from '../model/definition.ts'
 import { isAssignable, isPoolId, readBlockId, readPoolId } from '../model/pool.ts'
 import type { BlockId, Pool, PoolId } from '../model/pool.ts'
+import { isStaticName, isStaticNameId } from '../model/static-name.ts'
+import type { StaticName, StaticNameId } from '../model/static-name.ts'
 
 export const root = '/weave/v1/'
 
@@ -71,6 +74,11 @@ export interface EndpointKey {
   readonly network: NetworkId
   readonly host: HostId
   readonly endpoint: EndpointId
+}
+
+export interface StaticNameKey {
+  readonly host: HostId
+  readonly id: StaticNameId
 }
 
 export interface PoolRecord {
@@ -136,6 +144,21 @@ export const endpoints: Collection<EndpointKey, Endpoint> = {
   decode: (text) => decodeJson(text, isEndpoint),
   agrees: ({ network, host, id }, key) =>
     network === key.network && host === key.host && id === key.endpoint,
+}
+
+const namesPrefix = `${root}names/`
+
+export const staticNames: Collection<StaticNameKey, StaticName> = {
+  prefix: namesPrefix,
+  key: ({ host, id }) => `${namesPrefix}${host}/${id}`,
+  id(key) {
+    if (!key.startsWith(namesPrefix)) return undefined
+    const [host, id, ...more] = key.slice(namesPrefix.length).split('/')
+    return isHostId(host) && isStaticNameId(id) && more.length === 0 ? { host, id } : undefined
+  },
+  encode: (name) => JSON.stringify(name),
+  decode: (text) => decodeJson(text, isStaticName),
+  agrees: ({ host, id }, key) => host === key.host && id === key.id,
 }
 
 const definitionsPrefix = `${root}definitions/`

@@ -46,6 +46,13 @@ export interface View {
   readonly endpointsIn: (network: NetworkId) => Iterable<Seen<Endpoint>>
   /** By store key. */
   readonly endpointsOf: (host: HostId) => ReadonlyMap<string, Seen<Endpoint>>
+  readonly endpointsNamed: Records['read']['endpointsNamed']
+  readonly endpointsAt: Records['read']['endpointsAt']
+  /** By store key. */
+  readonly staticNames: Records['read']['staticNames']
+  readonly staticNamesOf: Records['read']['staticNamesOf']
+  readonly staticNamed: Records['read']['staticNamed']
+  readonly staticAt: Records['read']['staticAt']
   readonly pools: Records['read']['pools']
   /** By store key, as are the next two. */
   readonly holders: Records['read']['holders']

@@ -202,6 +202,7 @@ function statusOf({ networks, endpoints }: MemoryState): Status {
       mac,
       local,
       addresses: spec.addresses.flatMap((text) => parsePrefix(text)?.address ?? []),
+      names: [],
       ...(local ? { phase, since } : {}),
     })),
   }

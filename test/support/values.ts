@@ -4,6 +4,8 @@ import { isIfIndex, isMac, parseIp } from '../../src/model/address.ts'
 import type { IfIndex, IpAddress, Mac } from '../../src/model/address.ts'
 import { isEndpointId, isHostId, isNetworkId, isVni } from '../../src/model/cluster.ts'
 import type { EndpointId, HostId, NetworkId, Vni } from '../../src/model/cluster.ts'
+import { isStaticNameId } from '../../src/model/static-name.ts'
+import type { StaticNameId } from '../../src/model/static-name.ts'
 
 export function ip(text: string): IpAddress {
   return parseIp(text) ?? refuse(text)
@@ -27,6 +29,10 @@ export function networkId(text: string): NetworkId {
 
 export function endpointId(text: string): EndpointId {
   return isEndpointId(text) ? text : refuse(text)
+}
+
+export function staticNameId(text: string): StaticNameId {
+  return isStaticNameId(text) ? text : refuse(text)
 }
 
 export function vni(value: number): Vni {

@@ -70,6 +70,18 @@ export function createContainerKeeper(options: ContainerOptions): Keeper {
   }
 }
 
+/**
+ * Names are answered within the containers' network namespaces: setns(2) needs SYS_ADMIN. Their files
+ * are found beside the host's first process, which takes its view of processes, the right to look at
+ * them, and no AppArmor profile that forbids it.
+ */
+const containersEntry = [
+  '--cap-add=SYS_ADMIN',
+  '--cap-add=SYS_PTRACE',
+  '--pid=host',
+  '--security-opt=apparmor=unconfined',
+]
+
 /** Arguments of `docker` that start the service. */
 export function containerArguments(
   service: Service,
@@ -87,9 +99,10 @@ export function containerArguments(
     `--label=${label}=${service.name}`,
     `--restart=${service.restart}`,
     '--net=host',
-    // Links, tables and filters need the first, legacy iptables the second; nothing needs more.
+    // Links, tables and filters need the first, legacy iptables the second.
     '--cap-add=NET_ADMIN',
     '--cap-add=NET_RAW',
+    ...(service.entersContainers ? containersEntry : []),
     ...mounts.map((mount) => `--volume=${mount}`),
     `--volume=${engineSocket}:${dockerEngineSocket}`,
     ...Object.entries(service.env).map(([name, value]) => `--env=${name}=${value}`),

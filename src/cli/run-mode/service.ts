@@ -36,6 +36,8 @@ export interface Service {
   readonly directories: readonly string[]
   /** Whether it changes settings of the kernel's, which a container must be let do. */
   readonly changesKernel: boolean
+  /** Whether it answers names within containers' network namespaces. */
+  readonly entersContainers: boolean
   /** Units of ours that it wants to come after. */
   readonly after: readonly string[]
 }
@@ -64,6 +66,7 @@ export function routerService({ paths, installation, restart }: Where): Service 
     logFile: paths.routerLogFile,
     directories: [paths.stateDir, paths.runDir, paths.logDir],
     changesKernel: true,
+    entersContainers: true,
     after: [],
   }
 }
@@ -89,6 +92,7 @@ export function pluginService(
     logFile: files.logFile,
     directories: [paths.stateDir, paths.runDir, paths.logDir, path.dirname(settings.socket)],
     changesKernel: false,
+    entersContainers: false,
     after: [routerUnit],
   }
 }

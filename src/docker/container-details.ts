@@ -1,0 +1,56 @@
+/**
+ * What the engine says of one container when asked for it alone: all that it is called.
+ *
+ * The trap: the engine answers only when it can have the container's lock, which it holds while a
+ * container starts. The list of containers needs no lock, but has no aliases.
+ */
+
+import { z } from 'zod'
+
+const text = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? '')
+
+const attachment = z
+  .object({
+    NetworkID: text,
+    EndpointID: text,
+    Aliases: z.array(z.string()).nullish(),
+  })
+  .transform(({ NetworkID, EndpointID, Aliases }) => ({
+    /** Empty until the container is first started: then only the name is known. */
+    networkId: NetworkID,
+    endpointId: EndpointID,
+    aliases: Aliases ?? [],
+  }))
+
+export const containerDetails = z
+  .object({
+    Id: z.string(),
+    Name: text,
+    State: z.object({ Running: z.boolean().nullish(), Pid: z.number().nullish() }).nullish(),
+    Config: z.object({ Hostname: text, Domainname: text }).nullish(),
+    NetworkSettings: z
+      .object({
+        SandboxKey: text,
+        Networks: z.record(z.string(), attachment.nullable()).nullish(),
+      })
+      .nullish(),
+  })
+  .transform(({ Id, Name, State, Config, NetworkSettings }) => ({
+    id: Id,
+    name: Name.replace(/^\//, ''),
+    hostname: Config?.Hostname ?? '',
+    domainname: Config?.Domainname ?? '',
+    /** Of its first process; 0 while it does not run. */
+    pid: State?.Running === true ? (State.Pid ?? 0) : 0,
+    /** Path of its network namespace, also of one that is long gone. */
+    sandbox: NetworkSettings?.SandboxKey ?? '',
+    attachments: Object.entries(NetworkSettings?.Networks ?? {}).flatMap(([network, one]) =>
+      // What was written after `--net`, so it may be an ID.
+      one === null ? [] : [{ network, ...one }],
+    ),
+  }))
+
+export type ContainerDetails = z.infer<typeof containerDetails>

@@ -1,0 +1,192 @@
+/**
+ * Which containers does this host's engine have, and what are they called?
+ *
+ * Followed by events, read in full whenever the engine answers again. Containers are looked at when
+ * they are made, not when they are started: the engine answers nothing about a container that it is
+ * starting, and by then our answer may be wanted.
+ *
+ * Nothing here is a fact: while the engine is away the last that it said stands.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ContainerDetails, Engine } from '../docker/engine.ts'
+import type { EngineEvent } from '../docker/events.ts'
+import { remember } from './remember.ts'
+
+export interface Roster {
+  readonly containers: () => ReadonlyMap<string, ContainerDetails>
+  /** The one that an endpoint belongs to, once it runs. */
+  readonly withEndpoint: (id: string) => ContainerDetails | undefined
+  /** The running one whose own network namespace this is. */
+  readonly inSandbox: (path: string) => ContainerDetails | undefined
+  /** Of the engine's network with this ID. */
+  readonly networkName: (dockerId: string) => string | undefined
+  /**
+   * As known, or asked for where it is not, as long as the signal allows; a container that is being
+   * started is then known by its name alone.
+   */
+  readonly find: (id: string, signal: AbortSignal) => Promise<ContainerDetails | undefined>
+  /** Follows the engine until the signal aborts. */
+  readonly follow: (signal: AbortSignal) => Promise<void>
+}
+
+export interface RosterSources {
+  readonly engine: Pick<Engine, 'container' | 'containers' | 'networks' | 'events'>
+  readonly onChange: () => void
+}
+
+/** How many containers the engine is asked about at the same time. */
+const atOnce = 4
+/** When it answers, but not to everything: it is starting. */
+const attempts = 5
+const retryMs = 1000
+const filters = {
+  type: ['container', 'network'],
+  event: ['create', 'start', 'rename', 'destroy', 'connect', 'disconnect', 'remove'],
+}
+
+export function createRoster({ engine, onChange }: RosterSources): Roster {
+  const known = createKnown(onChange)
+  const look = createLook(engine, known)
+
+  async function lookAtAll(signal: AbortSignal): Promise<void> {
+    const [listed, networks] = await Promise.all([
+      engine.containers({ signal }),
+      engine.networks({ signal }),
+    ])
+    for (const { id, name } of networks) known.networkNames.set(id, name)
+    known.keepOnly(new Set(listed.map(({ id }) => id)))
+    const waiting = listed.map(({ id }) => id)
+    async function work(): Promise<void> {
+      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await look(id, signal)
+    }
+    await Promise.all(Array.from({ length: atOnce }, work))
+  }
+
+  function hear(event: EngineEvent, signal: AbortSignal): void {
+    const { type, action, id, attributes } = event
+    if (type === 'network' && (action === 'create' || action === 'connect')) {
+      known.networkNames.set(id, attributes['name'] ?? '')
+    }
+    if (type === 'network' && action === 'destroy') known.networkNames.delete(id)
+    if (type === 'container' && action === 'destroy') return known.note(id, undefined)
+    const container = type === 'container' ? id : attributes['container']
+    if (container !== undefined) void look(container, signal)
+  }
+
+  return {
+    ...known.read,
+    async find(id, signal) {
+      return known.read.containers().get(id) ?? (await findInList(engine, id, signal))
+    },
+    async follow(signal) {
+      function onOpen(): void {
+        void insist(() => lookAtAll(signal), signal)
+      }
+      for await (const event of engine.events({ signal, filters, onOpen })) hear(event, signal)
+    },
+  }
+}
+
+interface Known {
+  readonly read: Omit<Roster, 'find' | 'follow'>
+  readonly networkNames: Map<string, string>
+  readonly note: (id: string, found: ContainerDetails | undefined) => void
+  readonly keepOnly: (ids: ReadonlySet<string>) => void
+}
+
+function createKnown(onChange: () => void): Known {
+  const containers = new Map<string, ContainerDetails>()
+  const networkNames = new Map<string, string>()
+  const index = remember(() => createIndex(containers.values()))
+  let version = 0
+  function change(): void {
+    version += 1
+    onChange()
+  }
+  return {
+    read: {
+      containers: () => containers,
+      withEndpoint: (id) => index(String(version)).endpoints.get(id),
+      inSandbox: (path) => index(String(version)).sandboxes.get(path),
+      networkName: (dockerId) => networkNames.get(dockerId),
+    },
+    networkNames,
+    note(id, found) {
+      if (found === undefined) containers.delete(id)
+      else containers.set(id, found)
+      change()
+    },
+    keepOnly(ids) {
+      for (const id of containers.keys()) if (!ids.has(id)) containers.delete(id)
+      change()
+    },
+  }
+}
+
+/** One question at a time about each container; what happens meanwhile is asked about afterwards. */
+function createLook(
+  engine: Pick<Engine, 'container'>,
+  known: Known,
+): (id: string, signal: AbortSignal) => Promise<void> {
+  const asked = new Map<string, { again: boolean }>()
+  return async (id, signal) => {
+    const before = asked.get(id)
+    if (before !== undefined) {
+      before.again = true
+      return
+    }
+    const question = { again: true }
+    asked.set(id, question)
+    while (question.again && !signal.aborted) {
+      question.again = false
+      try {
+        known.note(id, await engine.container(id, { signal }))
+      } catch {
+        // Its start took longer than a question may, and is an event of its own; or the engine is away.
+      }
+    }
+    asked.delete(id)
+  }
+}
+
+function createIndex(containers: Iterable<ContainerDetails>): {
+  readonly endpoints: ReadonlyMap<string, ContainerDetails>
+  readonly sandboxes: ReadonlyMap<string, ContainerDetails>
+} {
+  const endpoints = new Map<string, ContainerDetails>()
+  const sandboxes = new Map<string, ContainerDetails>()
+  for (const container of containers) {
+    for (const { endpointId } of container.attachments) endpoints.set(endpointId, container)
+    if (container.pid > 0) sandboxes.set(container.sandbox, container)
+  }
+  endpoints.delete('')
+  sandboxes.delete('')
+  return { endpoints, sandboxes }
+}
+
+async function insist(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  for (let attempt = 1; attempt <= attempts && !signal.aborted; attempt += 1) {
+    try {
+      return await work()
+    } catch {
+      await sleep(retryMs, undefined, { signal }).catch(() => {})
+    }
+  }
+}
+
+/** The list needs no lock, so it is answered during a start, too. */
+async function findInList(
+  engine: RosterSources['engine'],
+  id: string,
+  signal: AbortSignal,
+): Promise<ContainerDetails | undefined> {
+  const listed = await engine.containers({ signal }).catch(() => [])
+  const found = listed.find((one) => one.id === id)
+  if (found === undefined) return undefined
+  const attachments = found.attachments.map(({ network, networkId, endpointId }) => {
+    return { network, networkId, endpointId, aliases: [] }
+  })
+  const unknown = { hostname: '', domainname: '', pid: 0, sandbox: '' }
+  return { ...unknown, id, name: found.name, attachments }
+}
