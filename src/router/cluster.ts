@@ -10,14 +10,13 @@ import { addRemote, gatherElsewhere, localSegments } from '../datapath/segment.t
 import type { Segment } from '../datapath/segment.ts'
 import type { Endpoint, Host, HostId, Network, NetworkId } from '../model/cluster.ts'
 import { hostIdTaken } from '../model/faults.ts'
-import type { StaticName } from '../model/static-name.ts'
-import { shortId } from '../naming/called.ts'
 import type { OwnRecords, PublishedRecords } from '../store/publication.ts'
 import type { LeaseId, Revision } from '../store/store.ts'
 import type { Seen, View } from '../store/view.ts'
 import { toLocalEndpoint } from './facts.ts'
 import type { Facts } from './facts.ts'
 import { remember, rememberEach } from './remember.ts'
+import { saidHere } from './static-names.ts'
 import { until } from './until.ts'
 
 export interface ClusterSources {
@@ -215,7 +214,7 @@ function ownRecords(
       const { naming } = endpoint
       return { id, network, host: self.id, mac, addresses, naming }
     }),
-    staticNames: ownStaticNames(facts, self.id),
+    staticNames: saidHere(facts, self.id),
     networks: networks
       .filter(
         ({ id, removed, published }) => removed !== true && (inUse.has(id) || published !== true),
@@ -238,18 +237,4 @@ async function caughtUp(view: View, revision: Revision, signal: AbortSignal): Pr
   if (mismatch !== undefined) throw new Error(mismatch)
   const isUpToDate = view.isReady() && view.connected()
   if (!isThere && !isUpToDate) throw new Error('the store has not been read up to now')
-}
-
-/** Those for a container are said while it has an endpoint here; those without addresses are its own. */
-function ownStaticNames({ staticNames, endpoints }: Facts, host: HostId): readonly StaticName[] {
-  const running = new Set(
-    [...endpoints.values()].flatMap(({ naming, phase }) =>
-      naming === undefined || phase === 'left' ? [] : [naming.container],
-    ),
-  )
-  return [...staticNames.values()].flatMap(({ id, name, addresses, network, container }) => {
-    const owner = container === undefined ? undefined : shortId(container)
-    const isSaid = addresses.length > 0 && (owner === undefined || running.has(owner))
-    return isSaid ? [{ id, host, name, addresses, network, container: owner }] : []
-  })
 }

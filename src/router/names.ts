@@ -2,8 +2,12 @@
 
 import type { Engine } from '../docker/engine.ts'
 import { findSandbox, ownerOf } from '../docker/sandbox.ts'
+import type { HostId } from '../model/cluster.ts'
+import type { NameQuestion, Resolution } from '../naming/resolve.ts'
 import type { Turns } from '../reconcile/turns.ts'
 import type { Dns } from '../settings/dns.ts'
+import type { View } from '../store/view.ts'
+import { createListings } from './directory.ts'
 import { createEndpointNames } from './endpoint-names.ts'
 import type { EndpointNames } from './endpoint-names.ts'
 import type { Facts } from './facts.ts'
@@ -11,12 +15,16 @@ import { createRoster } from './roster.ts'
 
 export interface Names {
   readonly nameOf: EndpointNames['of']
+  /** What this host itself may know, of all networks: addresses of a name, or names of an address. */
+  readonly lookup: (question: NameQuestion) => Resolution
   /** Follows the engine until the signal aborts. */
   readonly follow: (signal: AbortSignal) => Promise<void>
 }
 
 export interface NamesSources {
+  readonly self: HostId
   readonly facts: Facts
+  readonly view: View
   readonly turns: Turns
   readonly engine: Engine
   readonly dns: Dns
@@ -24,7 +32,9 @@ export interface NamesSources {
   readonly onChange: () => void
 }
 
-export function createNames({ facts, turns, engine, dns, onChange }: NamesSources): Names {
+export function createNames(sources: NamesSources): Names {
+  const { facts, turns, engine, dns, onChange } = sources
+  const listings = createListings({ ...sources, domain: dns.domain })
   const roster = createRoster({ engine, onChange: refresh })
   const names = createEndpointNames({
     facts,
@@ -52,5 +62,5 @@ export function createNames({ facts, turns, engine, dns, onChange }: NamesSource
     }
   }
 
-  return { nameOf: names.of, follow: roster.follow }
+  return { nameOf: names.of, lookup: listings.answerHost, follow: roster.follow }
 }

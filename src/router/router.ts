@@ -78,7 +78,7 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   const turns = createTurns()
   const engine = createEngine()
   const dns = readDns(prepared.settings)
-  const names = createNames({ facts, turns, engine, dns, onChange })
+  const names = createNames({ self: self.id, facts, view, turns, engine, dns, onChange })
   const shared = { view, store: connection.store, caughtUp: cluster.caughtUp, randomId, log }
   const spreading = createSpreading({ engine, adoptions, drivers, ...shared })
   const tableMemory = createTableMemory(socket, () => performance.now())
