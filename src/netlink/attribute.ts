@@ -51,6 +51,18 @@ export function u32(value: number): Buffer {
   return bytes
 }
 
+export function bigU32(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
+
+export function bigU64(value: bigint): Buffer {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeBigUInt64BE(value)
+  return bytes
+}
+
 /** Text with the terminating zero that the kernel expects. */
 export function text(value: string): Buffer {
   return Buffer.from(`${value}\0`)

@@ -18,7 +18,7 @@ type AsyncCall<Args extends readonly unknown[]> = (
 const library = koffi.load('libc.so.6')
 
 type Transfer = [fd: number, bytes: Uint8Array, length: number, flags: number]
-const rawSend: { async: AsyncCall<Transfer> } = library.func(
+const rawSend: Call<Transfer> & { async: AsyncCall<Transfer> } = library.func(
   'int64_t send(int, const void *, size_t, int)',
 )
 const rawReceive: Call<Transfer> & { async: AsyncCall<Transfer> } = library.func(
@@ -30,18 +30,30 @@ const rawSocket: Call<[domain: number, type: number, protocol: number]> = librar
 const rawBind: Call<[fd: number, address: Uint8Array, length: number]> = library.func(
   'int bind(int, const void *, uint32_t)',
 )
+const rawConnect: Call<[fd: number, address: Uint8Array, length: number]> = library.func(
+  'int connect(int, const void *, uint32_t)',
+)
+const rawSocketName: Call<[fd: number, address: Uint8Array, length: Uint8Array]> = library.func(
+  'int getsockname(int, void *, void *)',
+)
 const rawSetOption: Call<
   [fd: number, level: number, name: number, value: Uint8Array, length: number]
 > = library.func('int setsockopt(int, int, int, const void *, uint32_t)')
+const rawControl: Call<[fd: number, command: number, value: number]> = library.func(
+  'int fcntl(int, int, int)',
+)
 const rawClose: Call<[fd: number]> = library.func('int close(int)')
 const rawSetns: Call<[fd: number, kind: number]> = library.func('int setns(int, int)')
 
-/** errno values that are not failures but answers (asm-generic/errno-base.h). */
+/** errno values that are not failures but answers (asm-generic/errno.h). */
 const EINTR = 4
 const EAGAIN = 11
+const EINPROGRESS = 115
 /** linux/socket.h */
 const MSG_TRUNC = 0x20
 const MSG_DONTWAIT = 0x40
+/** asm-generic/fcntl.h */
+const F_DUPFD_CLOEXEC = 1030
 
 export function socket(domain: number, type: number, protocol: number): number {
   return checked('socket', rawSocket(domain, type, protocol))
@@ -49,6 +61,22 @@ export function socket(domain: number, type: number, protocol: number): number {
 
 export function bind(fd: number, address: Uint8Array): void {
   checked('bind', rawBind(fd, address, address.length))
+}
+
+/** Begins only, where the socket does not block. */
+export function connect(fd: number, address: Uint8Array): void {
+  const result = rawConnect(fd, address, address.length)
+  if (result < 0 && koffi.errno() === EINPROGRESS) return
+  checked('connect', result)
+}
+
+/** @param size of the address that the socket's family has. */
+export function socketName(fd: number, size: number): Buffer {
+  const address = Buffer.alloc(size)
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(size)
+  checked('getsockname', rawSocketName(fd, address, length))
+  return address
 }
 
 export function setOption(fd: number, level: number, name: number, value: Uint8Array): void {
@@ -59,9 +87,19 @@ export function close(fd: number): void {
   checked('close', rawClose(fd))
 }
 
+/** Another descriptor of the same socket; it, too, is closed when a program is started. */
+export function duplicate(fd: number): number {
+  return checked('fcntl', rawControl(fd, F_DUPFD_CLOEXEC, 0))
+}
+
 /** Moves the calling thread, and only it, into another namespace. */
 export function setns(fd: number, kind: number): void {
   checked('setns', rawSetns(fd, kind))
+}
+
+/** Without waiting for room. @returns the errno, zero for success. */
+export function sendNow(fd: number, bytes: Uint8Array): number {
+  return rawSend(fd, bytes, bytes.length, MSG_DONTWAIT) < 0 ? koffi.errno() : 0
 }
 
 export async function sendAsync(fd: number, bytes: Uint8Array): Promise<number> {

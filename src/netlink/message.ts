@@ -14,7 +14,7 @@ import { NetlinkError } from './errors.ts'
 
 /** One thing to ask of the kernel; `NLM_F_REQUEST` and the like are added when it is sent. */
 export interface Request {
-  /** RTM_… */
+  /** RTM_…, or NFNL_… and NFT_MSG_… */
   readonly type: number
   /** NLM_F_CREATE and its kin. */
   readonly flags: number

@@ -16,6 +16,7 @@ import type { NetlinkError } from './errors.ts'
 import { createExchange } from './exchange.ts'
 import { bind, close, setOption, socket } from './libc.ts'
 import type { Request } from './message.ts'
+import { NETLINK_ROUTE, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from './uapi.ts'
 
 export interface RouteSocket extends Disposable {
   /**
@@ -42,14 +43,10 @@ export interface RouteSocketOptions {
 // linux/socket.h, linux/netlink.h
 const AF_NETLINK = 16
 export const SOL_NETLINK = 270
-const SOCK_RAW = 3
-const SOCK_CLOEXEC = 0x80000
-const NETLINK_ROUTE = 0
 const NETLINK_CAP_ACK = 10
-const NETLINK_EXT_ACK = 11
+export const NETLINK_EXT_ACK = 11
 const NETLINK_GET_STRICT_CHK = 12
 // asm-generic/socket.h
-const SOL_SOCKET = 1
 const SO_RCVTIMEO = 20
 const SO_RCVBUFFORCE = 33
 
@@ -119,7 +116,6 @@ function createLane(options: { readonly deadlineMs: number; readonly atEnd: () =
 
 /** A bound socket with every option that makes the kernel strict and talkative. */
 function openStrict(): number {
-  if (endianness() !== 'LE') throw new Error('netlink is implemented for little-endian hosts only')
   const fd = openNetlink()
   try {
     for (const option of [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK]) {
@@ -134,9 +130,10 @@ function openStrict(): number {
   }
 }
 
-/** A NETLINK_ROUTE socket with a kernel-chosen port, in the calling thread's network namespace. */
-export function openNetlink(): number {
-  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)
+/** A socket with a kernel-chosen port, in the calling thread's network namespace. */
+export function openNetlink(protocol = NETLINK_ROUTE): number {
+  if (endianness() !== 'LE') throw new Error('netlink is implemented for little-endian hosts only')
+  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol)
   try {
     // struct sockaddr_nl: family, padding, port, groups
     const address = Buffer.alloc(12)

@@ -7,6 +7,18 @@ export const AF_UNSPEC = 0
 export const AF_INET = 2
 export const AF_BRIDGE = 7
 export const AF_INET6 = 10
+export const SOCK_STREAM = 1
+export const SOCK_DGRAM = 2
+export const SOCK_RAW = 3
+export const SOCK_NONBLOCK = 0x800
+export const SOCK_CLOEXEC = 0x80000
+
+// asm-generic/socket.h
+export const SOL_SOCKET = 1
+
+// linux/netlink.h, protocols
+export const NETLINK_ROUTE = 0
+export const NETLINK_NETFILTER = 12
 
 // linux/netlink.h
 export const NLM_F_REPLACE = 0x100

@@ -32,6 +32,7 @@ export async function createNamespace(label: string): Promise<Namespace> {
     return stdout
   }
   await run('ip', 'link', 'set', 'lo', 'up')
+  let isGone = false
   return {
     name,
     socket,
@@ -42,6 +43,8 @@ export async function createNamespace(label: string): Promise<Namespace> {
         () => false,
       ),
     async [Symbol.asyncDispose]() {
+      if (isGone) return
+      isGone = true
       socket[Symbol.dispose]()
       await exec('ip', ['netns', 'delete', name])
     },
