@@ -14,11 +14,11 @@
 
 import type { Ipv4 } from '../model/address.ts'
 import { u32 } from './attribute.ts'
-import { isNetlinkError } from './errors.ts'
-import type { NetlinkError } from './errors.ts'
 import { openInet, portOf, refuseSharing } from './inet.ts'
 import { close, duplicate, sendNow, setOption } from './libc.ts'
-import { encodeNameRules, encodeNoNameRules, passMark, resolverAddress } from './name-rules.ts'
+import { createNameRedirect } from './name-redirect.ts'
+import type { NameRedirect } from './name-redirect.ts'
+import { passMark, resolverAddress } from './name-rules.ts'
 import { openNetworkNamespace } from './netns.ts'
 import type { NetworkNamespace } from './netns.ts'
 import { commitBatch } from './nfnetlink.ts'
@@ -40,12 +40,17 @@ export interface Foothold extends Disposable {
   /**
    * Sends lookups here, from the moment it returns until nobody has beaten for 4 s; again: makes sure of it. Both
    * sockets must be listening, for there is nobody else to answer.
-   * @throws NetlinkError of what the kernel cannot do; lookups stay Docker's.
+   * @throws NetlinkError of what the kernel cannot do, or `EPERM` while the rules of another router are there, as those
+   * of one that is about to end; lookups stay with whom they were.
    */
   readonly redirect: () => void
   /** Once a second, say. @returns false when the rules have gone: `redirect` again. */
   readonly beat: () => boolean
-  /** A new socket that the rules let by, the caller's to close. */
+  /**
+   * A new socket that the rules let by, the caller's to close. When Docker's resolver has moved (dockerd was started
+   * anew), connection tracking goes on sending one that was in use to where it was: after a refusal, or silence,
+   * take a new one.
+   */
   readonly openUdp: () => number
   /** As `openUdp`, with a connection begun: for `new net.Socket({ fd })`. */
   readonly connectTcp: (address: Ipv4, port: number) => number
@@ -56,8 +61,6 @@ export interface FootholdOptions {
   readonly owned?: boolean
 }
 
-/** asm-generic/errno-base.h */
-const EPERM = 1
 /** Until a namespace's nftables have settled after a deletion. */
 const settleMs = 200
 const nothing = new Uint8Array()
@@ -100,7 +103,7 @@ function openSockets(owner: Owner): Sockets {
 
 function standOn(
   namespace: NetworkNamespace,
-  parts: Sockets & { readonly owner: Owner; readonly rules: Rules },
+  parts: Sockets & { readonly owner: Owner; readonly rules: NameRedirect },
 ): Foothold {
   const { owner, rules, netlink, udp, tcp } = parts
   let isOpen = true
@@ -131,46 +134,24 @@ function standOn(
   }
 }
 
-interface Rules {
-  readonly load: () => void
-  readonly unload: () => void
-  readonly beat: () => boolean
-}
-
-function createRules(options: Sockets & { readonly owned: boolean }): Rules {
-  const { netlink, heart, guard } = options
-  const ports = { udpPort: portOf(options.udp), tcpPort: portOf(options.tcp) }
-  let owned = options.owned
+/** Its commands are carried out by `netlink`; `heart` sends what `name-rules.ts` calls a heartbeat. */
+function createRules(options: Sockets & { readonly owned: boolean }): NameRedirect {
+  const { netlink, heart, guard, udp, tcp, owned } = options
   setOption(netlink, SOL_NETLINK, NETLINK_EXT_ACK, u32(1))
-
-  function commit(): NetlinkError | undefined {
-    return commitBatch(netlink, encodeNameRules({ ...ports, owned }))
-  }
-  function unload(): void {
-    commitBatch(netlink, encodeNoNameRules())
-  }
-
+  const redirect = createNameRedirect({
+    udpPort: portOf(udp),
+    tcpPort: portOf(tcp),
+    owned,
+    commit: (requests) => commitBatch(netlink, requests),
+    sendBeat: () => sendNow(heart, nothing),
+  })
   return {
+    ...redirect,
     load() {
       refuseSharing(guard)
-      let refusal = commit()
-      if (owned && isNetlinkError(refusal, 'ENOTSUP', 'EINVAL')) {
-        owned = false
-        refusal = commit()
-      }
-      if (refusal !== undefined) throw refusal
-      if (isDropped(heart)) return
-      unload()
-      throw new Error('rules for names were loaded, but do not see what is sent')
+      redirect.load()
     },
-    unload,
-    beat: () => isDropped(heart),
   }
-}
-
-/** As the rules do with a heartbeat; without them it arrives. Tried twice, for the first may meet an old one's echo. */
-function isDropped(heart: number): boolean {
-  return sendNow(heart, nothing) === EPERM || sendNow(heart, nothing) === EPERM
 }
 
 /** Open descriptors that somebody must close, and nobody twice: the number may be another's by then. */

@@ -165,6 +165,21 @@ test('while a router hangs, lookups are answered by Docker’s resolver after a 
   expect(await lookUpByTcp(space)).toBe(ours)
 })
 
+test('when Docker’s resolver has moved, a socket that it was asked from before does not find it, but a new one does', async () => {
+  using foothold = openFoothold(path)
+  using _us = answerAsUs(foothold)
+  foothold.redirect()
+  const docker = await standInForDocker(space)
+  using used = await openAsker(space, foothold.openUdp())
+  expect(await used.ask()).toBe(dockers)
+  docker[Symbol.dispose]()
+  await space.run('sh', '-ec', 'iptables-nft -t nat -F; iptables-nft -t nat -X')
+  using _moved = await standInForDocker(space)
+  expect(await used.ask(shortMs)).toBeUndefined()
+  using fresh = await openAsker(space, foothold.openUdp())
+  expect(await fresh.ask()).toBe(dockers)
+})
+
 test('where the kernel knows no owners, a killed router’s rules have no effect soon, and the next router’s replace them', async () => {
   using _docker = await standInForDocker(space)
   const router = await startRouter('unowned')
