@@ -6,7 +6,13 @@ import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openFoothold } from '../../src/netlink/foothold.ts'
+import { close } from '../../src/netlink/libc.ts'
 import { resolverAddress, resolverPort } from '../../src/netlink/name-rules.ts'
+import { inNetworkNamespace } from '../../src/netlink/netns.ts'
+import { commitBatch } from '../../src/netlink/nfnetlink.ts'
+import { encodeDeleteTable, encodeTable } from '../../src/netlink/nft-object.ts'
+import { openNetlink } from '../../src/netlink/socket.ts'
+import { NETLINK_NETFILTER } from '../../src/netlink/uapi.ts'
 import { createNamespace } from '../support/namespace.ts'
 import type { Namespace } from '../support/namespace.ts'
 import {
@@ -219,6 +225,23 @@ test('where the kernel knows no owners, the heartbeat tells that they were flush
   foothold.redirect()
   expect(foothold.beat()).toBe(true)
   expect(await lookUp(space)).toBe(ours)
+})
+
+test('of a batch with a refused request in its midst nothing comes about, and the refusal is told', async () => {
+  const fd = inNetworkNamespace(path, () => openNetlink(NETLINK_NETFILTER))
+  const requests = [
+    encodeTable('one', { owned: false }),
+    encodeDeleteTable('nothing'),
+    encodeTable('two', { owned: false }),
+  ]
+  expect(commitBatch(fd, requests)).toMatchObject({
+    code: 'ENOENT',
+    message: expect.stringMatching(/^delete table nothing/),
+  })
+  expect(await space.run('nft', 'list', 'tables')).toBe('')
+  expect(commitBatch(fd, requests.slice(2))).toBeUndefined()
+  expect(await space.run('nft', 'list', 'tables')).toBe('table ip two\n')
+  close(fd)
 })
 
 test('loading the rules again disturbs nobody', async () => {
