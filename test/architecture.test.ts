@@ -23,6 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ipam: ['model', 'reconcile', 'store'],
   docker: ['model', 'http', 'outside'],
   control: ['model', 'http', 'outside'],
+  dns: ['model', 'outside'],
   targets: [
     'model',
     'datapath',
@@ -88,6 +89,7 @@ function everything(): readonly string[] {
     'ipam',
     'docker',
     'control',
+    'dns',
     'targets',
     'outside',
   ]
