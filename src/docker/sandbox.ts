@@ -14,28 +14,37 @@ import { readFile, readdir, stat, statfs } from 'node:fs/promises'
  * container, which has a view of its own.
  */
 const roots = ['', '/proc/1/root']
+/** A link to the other nearly everywhere, which leads to our own root when it is followed from here. */
+const runLink = /^\/var\/run\//
 /** linux/magic.h, NSFS_MAGIC. */
 const namespaceFiles = 0x6e_73_66_73
 
-/** The file of the namespace that Docker calls `sandbox`; undefined as long as there is none. */
-export async function findSandbox(sandbox: string): Promise<string | undefined> {
-  for (const root of roots) {
-    const file = `${root}${sandbox}`
-    if (await isNamespace(file)) return file
+export interface SandboxFile {
+  readonly file: string
+  /** Of the namespace: no other that exists at the same time has it. */
+  readonly inode: bigint
+}
+
+/** The namespace that Docker calls `sandbox`; undefined as long as there is none. */
+export async function findSandbox(sandbox: string): Promise<SandboxFile | undefined> {
+  const real = sandbox.replace(runLink, '/run/')
+  const files = roots.flatMap((root) => [`${root}${real}`, `${root}${sandbox}`])
+  for (const file of new Set(files)) {
+    const inode = (await isNamespace(file)) ? await inodeOf(file) : undefined
+    if (inode !== undefined) return { file, inode }
   }
   return undefined
 }
 
 /**
- * The whole ID of the container whose processes are in a namespace; undefined while there are none.
+ * @param namespace its inode.
+ * @returns the whole ID of the container whose processes are in it; undefined while there are none.
  * For one that has just come to be: later a container may use the namespace of another, and the
  * engine says whose it is.
  */
-export async function ownerOf(namespace: string, proc = '/proc'): Promise<string | undefined> {
-  const wanted = await inodeOf(namespace)
-  if (wanted === undefined) return undefined
+export async function ownerOf(namespace: bigint, proc = '/proc'): Promise<string | undefined> {
   for (const pid of await newestFirst(proc)) {
-    if ((await inodeOf(`${proc}/${pid}/ns/net`)) !== wanted) continue
+    if ((await inodeOf(`${proc}/${pid}/ns/net`)) !== namespace) continue
     // The engine's own helpers are there for a moment, too, in a group of no container.
     const owner = containerIn(await readGroups(`${proc}/${pid}/cgroup`))
     if (owner !== undefined) return owner

@@ -37,7 +37,7 @@ beforeEach(async () => {
     networks,
     turns,
     settleLinks: async () => linkProblem,
-    nameOf: async () => undefined,
+    introduce: async () => undefined,
     announce: async () => {},
     mtuBytes: 1450,
     now: () => new Date(0),

@@ -42,8 +42,11 @@ export interface AttachmentSources {
   readonly settleLinks: (id: EndpointId, signal: AbortSignal) => Promise<string | undefined>
   /** Gives the other hosts and the tables a moment to hear of a change; never fails. */
   readonly announce: (signal: AbortSignal) => Promise<void>
-  /** What the container of an endpoint that joins is called; never fails, and takes little time. */
-  readonly nameOf: (endpoint: OwnEndpoint, signal: AbortSignal) => Promise<Naming | undefined>
+  /**
+   * Sees to it that the container of an endpoint that joins is answered, and says what it is called; never
+   * fails, and takes little time.
+   */
+  readonly introduce: (endpoint: OwnEndpoint, signal: AbortSignal) => Promise<Naming | undefined>
   /** What fits between containers on this host. */
   readonly mtuBytes: number
   readonly now: () => Date
@@ -62,9 +65,10 @@ export function createAttachments(sources: AttachmentSources): Attachments {
     if (endpoint === undefined) throw endpointUnknown(id)
     const { sandbox } = spec
     const joined = { ...endpoint, sandbox, ...phase('joined') }
-    // Before its first process: nobody can ask for it, or be asked by it, any earlier.
-    const naming = await sources.nameOf(joined, signal)
-    await facts.setEndpoint({ ...joined, naming })
+    await facts.setEndpoint(joined)
+    // Where the container has no process yet: nobody can ask for it, or be asked by it, any earlier.
+    const naming = await sources.introduce(joined, signal)
+    if (naming !== endpoint.naming) await facts.setEndpoint({ ...joined, naming })
     await announce(signal)
     return { link: containerEndName(id), connectedRoutes: routesOf(endpoint, facts) }
   }

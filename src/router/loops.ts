@@ -45,7 +45,10 @@ export interface Loops {
 }
 
 export type Targets = Readonly<
-  Record<'links' | 'sweep' | 'tables' | 'filters' | 'publication' | 'memory' | 'spread', AnyTarget>
+  Record<
+    'links' | 'sweep' | 'tables' | 'filters' | 'publication' | 'memory' | 'spread' | 'resolvers',
+    AnyTarget
+  >
 >
 
 type AnyTarget = <Visit>(visit: <D, A, S>(target: Target<D, A, S>) => Visit) => Visit
@@ -71,11 +74,13 @@ export function startLoops(
   const filters = start(targets.filters, { everyMs: filtersResyncMs })
   // A network that came back into this host's memory concerns its links and tables.
   const memory = start(targets.memory, { onChanged: ringAll })
-  const ringable = [links, start(targets.sweep), tables, publication, memory]
-  const inOrder = [...ringable, filters]
+  const inOrder = [links, start(targets.sweep), tables, publication, memory, filters]
   // Docker may be away; that is not our disorder, and nothing else depends on it.
   const spread = start(targets.spread)
-  const all = [...inOrder, spread]
+  // A kernel that cannot do it leaves names to Docker; containers talk all the same.
+  const resolvers = start(targets.resolvers)
+  const ringable = [...inOrder.filter((loop) => loop !== filters), resolvers]
+  const all = [...inOrder, spread, resolvers]
   const done = Promise.all(all.map((loop) => loop.done))
   return {
     ringAll,

@@ -1,24 +1,32 @@
-/** Puts together what this router has for names: who is called what, and who is told. */
+/** Puts together what this router has for names: who is called what, who is told, and where. */
 
 import type { Engine } from '../docker/engine.ts'
 import { findSandbox, ownerOf } from '../docker/sandbox.ts'
 import type { HostId } from '../model/cluster.ts'
+import type { Naming } from '../model/name.ts'
 import type { NameQuestion, Resolution } from '../naming/resolve.ts'
 import type { Turns } from '../reconcile/turns.ts'
 import type { Dns } from '../settings/dns.ts'
 import type { View } from '../store/view.ts'
+import { openResolver } from '../targets/resolver.ts'
+import type { Resolver } from '../targets/resolver.ts'
+import { createResolvers } from '../targets/resolvers.ts'
+import type { Resolvers } from '../targets/resolvers.ts'
+import { toAnswer } from './answers.ts'
 import { createListings } from './directory.ts'
 import { createEndpointNames } from './endpoint-names.ts'
-import type { EndpointNames } from './endpoint-names.ts'
-import type { Facts } from './facts.ts'
+import type { Facts, OwnEndpoint } from './facts.ts'
+import type { Logger } from './log.ts'
 import { createRoster } from './roster.ts'
 
 export interface Names {
-  readonly nameOf: EndpointNames['of']
+  /** Opens the resolver of an endpoint that joins, and says what its container is called; never fails. */
+  readonly introduce: (endpoint: OwnEndpoint, signal: AbortSignal) => Promise<Naming | undefined>
+  readonly target: Resolvers<Resolver>['target']
   /** What this host itself may know, of all networks: addresses of a name, or names of an address. */
   readonly lookup: (question: NameQuestion) => Resolution
-  /** Follows the engine until the signal aborts. */
-  readonly follow: (signal: AbortSignal) => Promise<void>
+  /** Follows the engine, and answers, until the router ends. */
+  readonly run: () => Promise<void>
 }
 
 export interface NamesSources {
@@ -28,39 +36,71 @@ export interface NamesSources {
   readonly turns: Turns
   readonly engine: Engine
   readonly dns: Dns
+  readonly log: Logger
+  readonly signal: AbortSignal
   /** Something that this host knows by itself has changed. */
   readonly onChange: () => void
 }
 
 export function createNames(sources: NamesSources): Names {
-  const { facts, turns, engine, dns, onChange } = sources
-  const listings = createListings({ ...sources, domain: dns.domain })
-  const roster = createRoster({ engine, onChange: refresh })
-  const names = createEndpointNames({
-    facts,
-    turns,
-    roster,
-    domain: dns.domain,
-    async ownerOf(sandbox) {
-      const file = await findSandbox(sandbox)
-      return file === undefined ? undefined : ownerOf(file)
-    },
-    onChange,
+  const { facts, turns, engine, dns, onChange, log, signal } = sources
+  const { domain, ttlSeconds } = dns
+  const listings = createListings({ ...sources, domain })
+  const roster = createRoster({ engine, onChange: () => refresh() })
+  const names = createEndpointNames({ facts, turns, roster, domain, ownerOf: findOwner, onChange })
+  const refresh = coalesced(names.refresh)
+  const resolvers = createResolvers({
+    desired: () => (dns.isOn ? listings.sandboxes() : nobody),
+    find: findSandbox,
+    open: (sandbox, file) =>
+      openResolver(file, {
+        zone: domain,
+        ttlSeconds,
+        decide: (question) =>
+          toAnswer(listings.answer(question, sandbox), { ttlSeconds, random: Math.random }),
+      }),
+    // What fails here is made up for with the engine's next news.
+    onOpened: (sandbox) => void names.meet(sandbox, signal).catch(() => {}),
   })
-
-  let refreshing: Promise<void> | undefined
-  let again = false
-  /** One at a time. Whatever the disk refuses now is tried again with the next news. */
-  function refresh(): void {
-    again = true
-    refreshing ??= refreshUntilDone().finally(() => (refreshing = undefined))
+  return {
+    async introduce(endpoint, callSignal) {
+      try {
+        if (endpoint.sandbox !== undefined && dns.isOn) await resolvers.ensure(endpoint.sandbox)
+      } catch (error) {
+        log.warn({ endpoint: endpoint.id, err: error }, 'names are left to Docker')
+      }
+      return names.of(endpoint, callSignal).catch(() => endpoint.naming)
+    },
+    target: resolvers.target,
+    lookup: listings.answerHost,
+    async run() {
+      await Promise.all([roster.follow(signal), resolvers.keep(signal)])
+    },
   }
-  async function refreshUntilDone(): Promise<void> {
+}
+
+const nobody: ReadonlyMap<string, unknown> = new Map()
+
+async function findOwner(sandbox: string): Promise<string | undefined> {
+  const found = await findSandbox(sandbox)
+  return found === undefined ? undefined : ownerOf(found.inode)
+}
+
+/** One run at a time, and one more after it for all that was asked meanwhile; a failure waits for the next. */
+function coalesced(work: () => Promise<void>): () => void {
+  let running = false
+  let again = false
+  async function run(): Promise<void> {
     while (again) {
       again = false
-      await names.refresh().catch(() => {})
+      await work().catch(() => {})
     }
+    running = false
   }
-
-  return { nameOf: names.of, lookup: listings.answerHost, follow: roster.follow }
+  return () => {
+    again = true
+    if (running) return
+    running = true
+    void run()
+  }
 }

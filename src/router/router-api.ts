@@ -46,7 +46,7 @@ export function createRouterApi(
       return loops.settleLinks({ id, vni }, signal)
     },
     announce: loops.announce,
-    nameOf: names.nameOf,
+    introduce: names.introduce,
     mtuBytes,
     now: () => new Date(),
     randomBytes: () => randomBytes(5),

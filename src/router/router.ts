@@ -78,17 +78,31 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   const turns = createTurns()
   const engine = createEngine()
   const dns = readDns(prepared.settings)
-  const names = createNames({ self: self.id, facts, view, turns, engine, dns, onChange })
+  const names = createNames({
+    self: self.id,
+    facts,
+    view,
+    turns,
+    engine,
+    dns,
+    log,
+    signal,
+    onChange,
+  })
   const shared = { view, store: connection.store, caughtUp: cluster.caughtUp, randomId, log }
   const spreading = createSpreading({ engine, adoptions, drivers, ...shared })
   const tableMemory = createTableMemory(socket, () => performance.now())
   const own = { self, mtuBytes, facts, socket, sweeper, tableMemory, connection, cluster, warnings }
   const parts: Parts = { ...options, ...own, routes, spreading, names, turns }
   const addresses = await openAddresses(parts)
-  const loops = startLoops(createTargets(parts), { signal, log })
-  listenToKernel(parts, loops)
+  const kernel = { linkEvents: 0 }
+  const loops = startLoops(
+    createTargets(parts, () => kernel.linkEvents),
+    { signal, log },
+  )
+  listenToKernel(parts, { loops, kernel })
   spreading.listen(loops.ringSpread, signal)
-  void names.follow(signal)
+  void names.run()
   void passOn(bell, { cluster, spreading, view, loops, signal })
   void rememberCluster(parts)
   await serve(parts, { loops, addresses })
@@ -132,9 +146,18 @@ async function measureUnderlay(
   return { underlay, mtuBytes }
 }
 
-function listenToKernel({ ending, tableMemory }: Parts, loops: Loops): void {
+function listenToKernel(
+  { ending, tableMemory }: Parts,
+  { loops, kernel }: { readonly loops: Loops; readonly kernel: { linkEvents: number } },
+): void {
   const { signal } = ending
-  watchKernel([RTNLGRP_LINK], { signal, onChange: loops.ringAll })
+  watchKernel([RTNLGRP_LINK], {
+    signal,
+    onChange() {
+      kernel.linkEvents += 1
+      loops.ringAll()
+    },
+  })
   watchKernel([RTNLGRP_NEIGH], {
     signal,
     onChange(links) {

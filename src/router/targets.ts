@@ -14,7 +14,8 @@ import { memoryTarget } from './memory.ts'
 import type { Parts } from './parts.ts'
 import { remember } from './remember.ts'
 
-export function createTargets(parts: Parts): Targets {
+/** @param linkEvents how many times something has happened to a link of this host. */
+export function createTargets(parts: Parts, linkEvents: () => number): Targets {
   const { socket, sweeper, self, facts, cluster, connection, tableMemory, spreading } = parts
   const underlay = { address: self.address, port: self.dataPort }
   const ipv6 = findIpv6Settings(ipv6SettingsDirs)
@@ -27,7 +28,8 @@ export function createTargets(parts: Parts): Targets {
     hosts: cluster.hostAddresses(),
   }))
   const links = linksTarget(socket, async () => desiredLinks(String(facts.version())), ipv6)
-  // New links have empty tables: filling them is no drift, so what is desired must look new.
+  // New links have empty tables, and the kernel empties those of a link that Docker moves: filling them
+  // is no drift, so what is desired must look new.
   let linkChanges = 0
   return {
     links: anyTarget({
@@ -42,7 +44,9 @@ export function createTargets(parts: Parts): Targets {
         return desiredLinks(String(facts.version()))
       }),
     ),
-    tables: anyTarget(tablesTarget(socket, tableMemory, async () => cluster.segments(linkChanges))),
+    tables: anyTarget(
+      tablesTarget(socket, tableMemory, async () => cluster.segments(linkChanges + linkEvents())),
+    ),
     publication: anyTarget(
       publicationTarget({
         store: connection.store,
@@ -57,5 +61,6 @@ export function createTargets(parts: Parts): Targets {
     filters: anyTarget(filtersTarget(async () => filters(cluster.hostAddresses().join(' ')))),
     memory: anyTarget(memoryTarget(facts, { cluster, kept: spreading.segments })),
     spread: anyTarget(spreading.target),
+    resolvers: anyTarget(parts.names.target),
   }
 }

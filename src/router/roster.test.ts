@@ -1,0 +1,173 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { ContainerDetails, Engine } from '../docker/engine.ts'
+import type { EngineEvent } from '../docker/events.ts'
+import { createRoster } from './roster.ts'
+import type { Roster } from './roster.ts'
+
+let ending = new AbortController()
+
+beforeEach(() => {
+  ending = new AbortController()
+})
+
+afterEach(() => ending.abort())
+
+test('what is there when the engine answers is known, and what happens since', async () => {
+  const world = createWorld()
+  world.containers.set('web', container('web', { name: 'web', endpointId: 'e1' }))
+  const roster = follow(world)
+
+  await settled(() => roster.containers().size === 1)
+  expect(roster.withEndpoint('e1')?.name).toBe('web')
+  expect(roster.inSandbox('/netns/web')?.name).toBe('web')
+  expect(roster.networkName('n1')).toBe('front')
+
+  world.containers.set('db', container('db', { name: 'db' }))
+  world.happen({ type: 'container', action: 'create', id: 'db', attributes: {} })
+  await settled(() => roster.containers().has('db'))
+
+  world.containers.set('db', container('db', { name: 'db2', endpointId: 'e2' }))
+  world.happen({
+    type: 'network',
+    action: 'connect',
+    id: 'n2',
+    attributes: { container: 'db', name: 'back' },
+  })
+  await settled(() => roster.withEndpoint('e2') !== undefined)
+  expect(roster.containers().get('db')?.name).toBe('db2')
+  expect(roster.networkName('n2')).toBe('back')
+
+  world.happen({ type: 'container', action: 'destroy', id: 'db', attributes: {} })
+  await settled(() => !roster.containers().has('db'))
+})
+
+test('what has gone while the engine did not answer is forgotten', async () => {
+  const world = createWorld()
+  world.containers.set('web', container('web', { name: 'web' }))
+  const roster = follow(world)
+  await settled(() => roster.containers().size === 1)
+
+  world.containers.clear()
+  world.reopen()
+  await settled(() => roster.containers().size === 0)
+})
+
+test('news that come while the engine is asked are asked about afterwards', async () => {
+  const world = createWorld()
+  const roster = follow(world)
+  world.containers.set('web', container('web', { name: 'before' }))
+  const answer = world.hold()
+  world.happen({ type: 'container', action: 'create', id: 'web', attributes: {} })
+  await settled(() => world.asked.length === 1)
+  world.happen({ type: 'container', action: 'rename', id: 'web', attributes: {} })
+  world.happen({ type: 'container', action: 'start', id: 'web', attributes: {} })
+  await sleep(10)
+  world.containers.set('web', container('web', { name: 'after' }))
+  answer()
+  await settled(() => roster.containers().get('web')?.name === 'after')
+  expect(world.asked).toEqual(['web', 'web'])
+})
+
+test('a container that the engine says nothing about yet is found in its list', async () => {
+  const world = createWorld()
+  world.listed.push({
+    id: 'web',
+    name: 'web',
+    state: 'created',
+    networkMode: 'front',
+    attachments: [{ network: 'front', networkId: '', endpointId: '', addresses: [] }],
+  })
+  const roster = createRoster({ engine: world.engine, onChange: () => {} })
+  expect(await roster.find('web', ending.signal)).toMatchObject({
+    name: 'web',
+    hostname: '',
+    attachments: [{ network: 'front', aliases: [] }],
+  })
+  expect(await roster.find('nobody', ending.signal)).toBeUndefined()
+})
+
+function follow(world: World): Roster {
+  const roster = createRoster({ engine: world.engine, onChange: () => {} })
+  void roster.follow(ending.signal)
+  return roster
+}
+
+async function settled(isSo: () => boolean): Promise<void> {
+  await expect.poll(isSo, { timeout: 2000, interval: 2 }).toBe(true)
+}
+
+function container(
+  id: string,
+  { name, endpointId = '' }: { readonly name: string; readonly endpointId?: string },
+): ContainerDetails {
+  const attachments = [{ network: 'front', networkId: 'n1', endpointId, aliases: [] }]
+  return { id, name, hostname: id, domainname: '', pid: 7, sandbox: `/netns/${id}`, attachments }
+}
+
+type Listed = Awaited<ReturnType<Engine['containers']>>[number]
+
+interface World {
+  readonly engine: Pick<Engine, 'container' | 'containers' | 'networks' | 'events'>
+  readonly containers: Map<string, ContainerDetails>
+  /** Besides those of `containers`. */
+  readonly listed: Listed[]
+  readonly asked: string[]
+  readonly happen: (event: EngineEvent) => void
+  readonly reopen: () => void
+  /** Questions about a container wait until the function that is returned is called. */
+  readonly hold: () => () => void
+}
+
+function createWorld(): World {
+  const containers = new Map<string, ContainerDetails>()
+  const listed: Listed[] = []
+  const asked: string[] = []
+  const events: EngineEvent[] = []
+  let opened: (() => void) | undefined
+  let held: Promise<unknown> = Promise.resolve()
+  const network = { id: 'n1', name: 'front', driver: 'weave', scope: 'local', settings: settings() }
+  return {
+    containers,
+    listed,
+    asked,
+    happen: (event) => void events.push(event),
+    reopen: () => opened?.(),
+    hold() {
+      const release = new AbortController()
+      held = once(release.signal, 'abort')
+      return function go(): void {
+        release.abort()
+      }
+    },
+    engine: {
+      async container(id) {
+        asked.push(id)
+        await held
+        return containers.get(id)
+      },
+      containers: async () => [
+        ...listed,
+        ...[...containers.values()].map(({ id, name }) => {
+          return { id, name, state: 'running', networkMode: '', attachments: [] }
+        }),
+      ],
+      networks: async () => [network],
+      async *events({ signal, onOpen }) {
+        opened = onOpen
+        opened?.()
+        while (!signal.aborted) {
+          const event = events.shift()
+          if (event === undefined) await sleep(2)
+          else yield event
+        }
+      },
+    },
+  }
+}
+
+function settings(): Awaited<ReturnType<Engine['networks']>>[number]['settings'] {
+  const flags = { internal: false, attachable: false, ipv4: true, ipv6: false }
+  return { ipamDriver: 'weave', ipamOptions: {}, ipam: [], options: {}, labels: {}, ...flags }
+}
