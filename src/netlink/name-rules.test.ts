@@ -14,7 +14,7 @@ function bytes(...parts: readonly string[]): string {
 
 /** Family ip, version 0, then the table’s name: attribute 1 of everything. */
 const inTable = bytes('02000000', '0e000100 77656176652d646e7300 0000')
-const [table, , owned, set, queries, , , answers, connections, streams] = encodeNameRules({
+const [table, , owned, set, queries, , , , answers, connections, streams] = encodeNameRules({
   udpPort: 5000,
   tcpPort: 5001,
   owned: true,
@@ -86,7 +86,7 @@ test('chains are hooked where packets leave: ahead of connection tracking, and o
   expect(hex(connections?.body)).toContain(bytes('0800 0100 00000003', '0800 0200 ffffff92')) // -110
 })
 
-test('what we answer looks as if it came from port 53, and is not tracked', () => {
+test('what we answer looks as if it came from port 53', () => {
   const rule = [
     expression(
       'payload',
@@ -100,7 +100,6 @@ test('what we answer looks as if it came from port 53, and is not tracked', () =
       '0800 0100 00000001 0800 0200 00000002 0800 0300 00000000 0800 0400 00000002',
     ),
     expression('cmp', '0800 0100 00000001 0800 0200 00000000 0c00 0380 0600 0100 1388 0000'), // from 5000
-    expression('notrack', ''),
     expression('immediate', '0800 0100 00000001 0c00 0280 0600 0100 0035 0000'),
     expression(
       'payload', // to the source port, with the checksum at 6

@@ -3,20 +3,25 @@
  *
  *   table ip weave-dns { flags owner
  *     set alive { type ipv4_addr; flags dynamic,timeout; timeout 4s }
- *     chain queries { type filter hook output priority -300                               before connection tracking
+ *     chain queries { type filter hook output priority -300                     before connection tracking, -200
  *       meta mark MARK   ip daddr 127.0.0.11 udp dport UDP  update @alive { ip daddr } drop        our heartbeat
- *       meta mark != MARK  ip daddr @alive   udp dport 53   notrack udp dport set UDP
- *                        ip saddr 127.0.0.11 udp sport UDP  notrack udp sport set 53               our answer
+ *       meta mark != MARK  ip daddr @alive   udp dport 53   udp dport set UDP
  *     }
- *     chain connections { type nat hook output priority -110                              before Docker's, -100
+ *     chain answers { type filter hook output priority 100                      after it, and the container's filters
+ *                        ip saddr 127.0.0.11 udp sport UDP  udp sport set 53
+ *     }
+ *     chain connections { type nat hook output priority -110                    before Docker's, -100
  *       meta mark != MARK  ip daddr @alive   tcp dport 53   dnat to 127.0.0.11:TCP
  *     }
  *   }
  *
- * The trap: connection tracking remembers where the datagrams of a socket went, and goes on sending them there, for as
- * long as some come, also when the rule that said so has gone. A program that keeps its socket would ask a dead router
- * for ever, and one that asked Docker first would never find us. UDP is therefore rewritten datagram by datagram; only
- * TCP, whose connections do not outlive their server, is left to connection tracking.
+ * The traps
+ *   - Connection tracking remembers where the datagrams of a socket were translated to, and goes on so for as long as
+ *     some come, also when the rule that said so has gone. A program that keeps its socket would ask a dead router for
+ *     ever, and one that asked Docker first would never find us. UDP is therefore rewritten datagram by datagram, behind
+ *     the back of connection tracking; only TCP, whose connections do not outlive their server, is translated by it.
+ *   - A container's own filter may want every packet to be tracked: ours are, as a connection to the port that we
+ *     listen on. A filter sees the same of Docker's.
  *
  * Invariants
  *   - Docker's resolver can always be reached from a marked socket.
@@ -32,7 +37,6 @@ import {
   drop,
   ipv4Destination,
   ipv4Source,
-  leaveUntracked,
   matchField,
   matchInSet,
   matchMark,
@@ -64,9 +68,10 @@ const aliveMs = 4000
 const sweepMs = 60_000
 /** Room for those that have run out and await the sweep. */
 const aliveSize = 64
-const [queries, connections] = ['queries', 'connections']
-/** NF_IP_PRI_RAW; and ahead of NF_IP_PRI_NAT_DST (linux/netfilter_ipv4.h). */
+const [queries, answers, connections] = ['queries', 'answers', 'connections']
+/** NF_IP_PRI_RAW; NF_IP_PRI_NAT_SRC; and ahead of NF_IP_PRI_NAT_DST (linux/netfilter_ipv4.h). */
 const beforeTracking = -300
+const afterFilters = 100
 const beforeDocker = -110
 /** RFC 1700. */
 const TCP = 6
@@ -81,26 +86,19 @@ export function encodeNameRules(options: {
   readonly tcpPort: number
   readonly owned: boolean
 }): readonly Request[] {
+  const port = bigU16(options.udpPort)
   return [
     encodeTable(table, { owned: false }),
     encodeDeleteTable(table),
     encodeTable(table, { owned: options.owned }),
     encodeFadingSet(table, { name: alive, timeoutMs: aliveMs, sweepMs, size: aliveSize }),
     encodeOutputChain(table, { name: queries, type: 'filter', priority: beforeTracking }),
-    ...datagramRules(bigU16(options.udpPort)).map((expressions) =>
-      encodeRule(table, { chain: queries, expressions }),
-    ),
+    encodeRule(table, { chain: queries, expressions: heartbeat(port) }),
+    encodeRule(table, { chain: queries, expressions: query(port) }),
+    encodeOutputChain(table, { name: answers, type: 'filter', priority: afterFilters }),
+    encodeRule(table, { chain: answers, expressions: answer(port) }),
     encodeOutputChain(table, { name: connections, type: 'nat', priority: beforeDocker }),
-    encodeRule(table, {
-      chain: connections,
-      expressions: [
-        ...matchMark(passMark, 'is not'),
-        ...matchInSet(ipv4Destination, alive),
-        ...matchTransport(TCP),
-        ...matchField(destinationPort, domain),
-        ...translateDestination(resolver, bigU16(options.tcpPort)),
-      ],
-    }),
+    encodeRule(table, { chain: connections, expressions: connection(bigU16(options.tcpPort)) }),
   ]
 }
 
@@ -108,31 +106,41 @@ export function encodeNoNameRules(): readonly Request[] {
   return [encodeDeleteTable(table)]
 }
 
-function datagramRules(port: Buffer): readonly (readonly Expression[])[] {
+function heartbeat(port: Buffer): readonly Expression[] {
   return [
-    [
-      ...matchMark(passMark),
-      ...matchField(ipv4Destination, resolver),
-      ...matchTransport(UDP),
-      ...matchField(destinationPort, port),
-      ...updateSet(ipv4Destination, alive),
-      drop,
-    ],
-    [
-      ...matchMark(passMark, 'is not'),
-      ...matchInSet(ipv4Destination, alive),
-      ...matchTransport(UDP),
-      ...matchField(destinationPort, domain),
-      leaveUntracked,
-      ...rewritePort(destinationPort, port),
-    ],
-    [
-      ...matchField(ipv4Source, resolver),
-      ...matchTransport(UDP),
-      ...matchField(sourcePort, port),
-      leaveUntracked,
-      ...rewritePort(sourcePort, domain),
-    ],
+    ...matchMark(passMark),
+    ...matchField(ipv4Destination, resolver),
+    ...matchTransport(UDP),
+    ...matchField(destinationPort, port),
+    ...updateSet(ipv4Destination, alive),
+    drop,
+  ]
+}
+
+function query(port: Buffer): readonly Expression[] {
+  return [...matchLookup(UDP), ...rewritePort(destinationPort, port)]
+}
+
+function answer(port: Buffer): readonly Expression[] {
+  return [
+    ...matchField(ipv4Source, resolver),
+    ...matchTransport(UDP),
+    ...matchField(sourcePort, port),
+    ...rewritePort(sourcePort, domain),
+  ]
+}
+
+function connection(port: Buffer): readonly Expression[] {
+  return [...matchLookup(TCP), ...translateDestination(resolver, port)]
+}
+
+/** Of the container's, while we are alive. */
+function matchLookup(transport: number): readonly Expression[] {
+  return [
+    ...matchMark(passMark, 'is not'),
+    ...matchInSet(ipv4Destination, alive),
+    ...matchTransport(transport),
+    ...matchField(destinationPort, domain),
   ]
 }
 

@@ -82,9 +82,6 @@ export function updateSet(field: Field, set: string): readonly Expression[] {
   ]
 }
 
-/** Connection tracking, and with it all address translation, is to pass the packet over. */
-export const leaveUntracked: Expression = expression('notrack', [])
-
 export const drop: Expression = immediate(
   NFT_REG_VERDICT,
   nested(NFTA_DATA_VERDICT, [attribute(NFTA_VERDICT_CODE, bigU32(NF_DROP))]),

@@ -114,8 +114,12 @@ test('nft and ss show what was made: one table with an owner, and sockets on 127
 	chain queries {
 		type filter hook output priority raw; policy accept;
 		meta mark 0x57656176 ip daddr 127.0.0.11 udp dport ${udp.port} update @alive { ip daddr } drop
-		meta mark != 0x57656176 ip daddr @alive udp dport 53 notrack udp dport set ${udp.port}
-		ip saddr 127.0.0.11 udp sport ${udp.port} notrack udp sport set 53
+		meta mark != 0x57656176 ip daddr @alive udp dport 53 udp dport set ${udp.port}
+	}
+
+	chain answers {
+		type filter hook output priority 100; policy accept;
+		ip saddr 127.0.0.11 udp sport ${udp.port} udp sport set 53
 	}
 
 	chain connections {
@@ -141,6 +145,35 @@ test('a program that keeps its socket is answered by us from the first moment, a
   expect(await asker.ask()).toBe(ours)
   foothold[Symbol.dispose]()
   expect(await asker.ask()).toBe(dockers)
+})
+
+test('a container whose own filter lets tracked packets through alone has its lookups answered', async () => {
+  using _docker = await standInForDocker(space)
+  for (const chain of ['INPUT', 'OUTPUT']) {
+    const states = ['-m', 'conntrack', '--ctstate', 'NEW,ESTABLISHED,RELATED', '-j', 'ACCEPT']
+    await space.run('iptables-nft', '-A', chain, ...states)
+    await space.run('iptables-nft', '-P', chain, 'DROP')
+  }
+  expect(await lookUp(space)).toBe(dockers)
+  using foothold = openFoothold(path)
+  using _us = answerAsUs(foothold)
+  foothold.redirect()
+  expect(await lookUp(space)).toBe(ours)
+  expect(await lookUpByTcp(space)).toBe(ours)
+  using marked = await openAsker(space, foothold.openUdp())
+  expect(await marked.ask()).toBe(dockers)
+  expect(foothold.beat()).toBe(true)
+})
+
+test('it makes no difference whether Docker’s rules come before or after ours', async () => {
+  using foothold = openFoothold(path)
+  using _us = answerAsUs(foothold)
+  foothold.redirect()
+  using _docker = await standInForDocker(space)
+  expect(await lookUp(space)).toBe(ours)
+  expect(await lookUpByTcp(space)).toBe(ours)
+  using marked = await openAsker(space, foothold.openUdp())
+  expect(await marked.ask()).toBe(dockers)
 })
 
 test('a router that is killed leaves no rules: the next lookup is answered by Docker’s resolver', async () => {
