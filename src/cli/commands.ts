@@ -46,6 +46,26 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./stop-plugin.ts'),
   },
   {
+    name: 'dns-add',
+    summary: 'add a name by hand, for a container or for an address',
+    load: () => import('./dns-add.ts'),
+  },
+  {
+    name: 'dns-remove',
+    summary: 'remove names that were added by hand',
+    load: () => import('./dns-remove.ts'),
+  },
+  {
+    name: 'dns-lookup',
+    summary: 'show the addresses of a name, or the names of an address',
+    load: () => import('./dns-lookup.ts'),
+  },
+  {
+    name: 'dns-args',
+    summary: 'print what "docker run" needs for names where no network of ours is',
+    load: () => import('./dns-args.ts'),
+  },
+  {
     name: 'rmpeer',
     summary: 'give the addresses of a host that is gone for good to the others',
     load: () => import('./rmpeer.ts'),
@@ -69,7 +89,8 @@ export const commands: readonly CommandEntry[] = [
 ]
 
 const byDocker = 'Docker does it now: docker run --net=NETWORK …'
-const names = 'Docker answers the names of containers on a network by itself.'
+const names =
+  'Names are answered by what "weave launch" starts; "weave launch --no-dns" leaves them to Docker.'
 
 /** Commands of Weave Net that are gone, and what takes their place. */
 export const retired: Readonly<Record<string, string>> = {
@@ -92,10 +113,6 @@ export const retired: Readonly<Record<string, string>> = {
   'stop-proxy': byDocker,
   'launch-dns': names,
   'stop-dns': names,
-  'dns-add': names,
-  'dns-remove': names,
-  'dns-lookup': names,
-  'dns-args': names,
   ps: 'Use "weave status endpoints".',
   report: 'Use "weave status --output=json".',
   'setup-cni': 'Kubernetes is not supported.',

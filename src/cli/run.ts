@@ -20,6 +20,7 @@ const interruptedExit = 130
 /** What the statuses mean, as shown by `weave --help` and in the documentation. */
 export const exitStatuses = [
   '0    done',
+  '1    weave dns-lookup: nothing is known',
   '64   the command line is wrong; nothing was changed',
   '65   a request was not understood: two versions of weave',
   '69   something that is needed is not there: router, store, peer, Docker',

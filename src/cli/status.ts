@@ -13,12 +13,14 @@ import { nearest } from '../settings/nearest.ts'
 import { driverOf } from '../settings/plugin.ts'
 import { tryConnections } from './connections.ts'
 import type { Context } from './context.ts'
+import { nameRows } from './name-rows.ts'
 import { answersOn } from './plugin-socket.ts'
 import { readRecords } from './run-mode/record.ts'
 import { readFault } from './run-mode/start.ts'
 import { openRouter, statusIfRunning } from './running.ts'
 import {
   viewConnections,
+  viewDns,
   viewEndpoints,
   viewIpam,
   viewNetworks,
@@ -28,7 +30,16 @@ import {
 } from './views.ts'
 import type { PluginStatus } from './views.ts'
 
-const views = ['summary', 'peers', 'connections', 'networks', 'endpoints', 'ipam', 'store'] as const
+const views = [
+  'summary',
+  'peers',
+  'connections',
+  'networks',
+  'endpoints',
+  'ipam',
+  'dns',
+  'store',
+] as const
 type View = (typeof views)[number]
 const formats = ['text', 'json'] as const
 
@@ -98,6 +109,10 @@ async function show(
       return { text: viewEndpoints(found), json: found.endpoints }
     case 'ipam':
       return { text: viewIpam(found), json: found.pools }
+    case 'dns': {
+      const { added: _added, ...dns } = found.dns
+      return { text: viewDns(found), json: { ...dns, names: nameRows(found) } }
+    }
     case 'store':
       return { text: viewStore(found), json: { ...found.store, cluster: found.cluster.id } }
   }

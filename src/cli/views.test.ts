@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { status } from '../control/messages.ts'
 import type { Status } from '../control/messages.ts'
 import { describeLaunch } from './launched.ts'
-import { viewEndpoints, viewNetworks, viewPeers, viewStore, viewSummary } from './views.ts'
+import { viewDns, viewEndpoints, viewNetworks, viewPeers, viewStore, viewSummary } from './views.ts'
 
 test('the summary begins with what is wrong', () => {
   const text = viewSummary(
@@ -36,6 +36,7 @@ store      managed etcd on 10.99.0.2:6785, connected
 hosts      1
 networks   1
 endpoints  1 here, 0 on other hosts
+names      0 known, under weave.local; 0 containers are answered
 target     links settled, 3 passes, 0 repairs`.trimStart(),
   )
 })
@@ -53,6 +54,47 @@ test('peers, networks, endpoints and store are tables', () => {
   expect(viewStore(sample())).toMatch(/^cluster +c1$/m)
   expect(viewNetworks(sample({ networks: [] }))).toContain('docker network create')
   expect(viewEndpoints(sample({ endpoints: [] }))).toContain('docker run')
+})
+
+test('names are those of containers and those added by hand, which are marked', () => {
+  const { endpoints, dns } = sample()
+  const [endpoint] = endpoints
+  const added = { addresses: [], container: 'c1', host: 'a1', nickname: 'host1', said: true }
+  const changes: unknown = {
+    endpoints: [{ ...endpoint, names: ['web', 'www'], container: 'c1', networkName: 'front' }],
+    dns: {
+      ...dns,
+      listening: ['127.6.7.83:53'],
+      questions: { asked: 7 },
+      added: [
+        { ...added, name: 'www' },
+        { ...added, name: 'vip', addresses: ['10.32.0.9'], network: 'n'.repeat(64) },
+        { ...added, name: 'later', container: 'c2', said: false },
+        { ...added, name: 'printer', container: undefined, addresses: ['192.0.2.8'] },
+        { ...added, name: 'printer', container: undefined, addresses: ['192.0.2.7'] },
+      ],
+    },
+  }
+  const text = viewDns(sample(status.pick({ endpoints: true, dns: true }).parse(changes)))
+  expect(text).toBe(
+    `
+state       answering
+domain      weave.local
+ttl         1 s
+listening   127.6.7.83:53
+containers  0
+asked       7
+
+NAME     ADDRESSES            NETWORK  CONTAINER  HOST   ADDED
+later    -                    (all)    c2         host1  by hand
+printer  192.0.2.7 192.0.2.8  (all)    -          host1  by hand
+vip      10.32.0.9            front    c1         host1  by hand
+web      10.32.0.1            front    c1         host1
+www      10.32.0.1            front    c1         host1  by hand`.trimStart(),
+  )
+  const off = sample({ dns: { ...dns, on: false }, endpoints: [] })
+  expect(viewDns(off)).toMatch(/^state +off: .*--no-dns[^]*no names$/)
+  expect(viewSummary(off, [])).toMatch(/^names +left to Docker/m)
 })
 
 test('in local scope, networks have names, states and reasons', () => {
@@ -143,6 +185,16 @@ function sample(changes: Partial<Status> = {}): Status {
       },
     ],
     pools: [],
+    dns: {
+      on: true,
+      domain: 'weave.local',
+      ttlSeconds: 1,
+      listening: [],
+      containers: 0,
+      questions: {},
+      args: '',
+      added: [],
+    },
     definitions: [],
     targets: [{ name: 'links', state: 'settled', passes: 3, drift: 0 }],
     warnings: [],

@@ -7,6 +7,7 @@
 import type { Status } from '../control/messages.ts'
 import { formatHostPort } from '../settings/host-port.ts'
 import { describeMissing, describeStore } from './launched.ts'
+import { nameRows } from './name-rows.ts'
 import { align, formatTable } from './table.ts'
 
 /** Whether a peer's control port let us connect. */
@@ -45,6 +46,7 @@ export function viewSummary(status: Status, plugins: readonly PluginStatus[]): s
     ['hosts', `${peers.length}`],
     ['networks', `${networks.length}`],
     ['endpoints', `${here} here, ${endpoints.length - here} on other hosts`],
+    ['names', describeNames(status)],
     ...plugins.map(({ driver, socket, runAs, state }) => [
       'plugin',
       `${driver} on ${socket}, as ${runAs}, ${state}`,
@@ -153,6 +155,36 @@ export function viewIpam({ pools }: Status): string {
   ])
   const headings = ['pool', 'space', 'used', 'addresses', 'unclaimed']
   return formatTable(headings, rows) ?? 'no pools: "docker network create --ipam-driver=weave …"'
+}
+
+/** Who is answered, and a line for each name that the cluster knows. */
+export function viewDns(status: Status): string {
+  const { dns } = status
+  const head = align([
+    ['state', dns.on ? 'answering' : 'off: names are left to Docker (--no-dns)'],
+    ['domain', dns.domain],
+    ['ttl', `${dns.ttlSeconds} s`],
+    ['listening', dns.listening.join(', ') || '-'],
+    ['containers', `${dns.containers}`],
+    ...Object.entries(dns.questions).map(([what, count]) => [what, `${count}`]),
+  ])
+  const rows = nameRows(status).map(({ name, addresses, network, container, host, byHand }) => [
+    name,
+    addresses.join(' ') || '-',
+    network ?? '(all)',
+    container ?? '-',
+    host,
+    byHand ? 'by hand' : '',
+  ])
+  const headings = ['name', 'addresses', 'network', 'container', 'host', 'added']
+  return `${head}\n\n${formatTable(headings, rows) ?? 'no names'}`
+}
+
+function describeNames(status: Status): string {
+  const { on, domain, containers } = status.dns
+  if (!on) return 'left to Docker (--no-dns)'
+  const known = new Set(nameRows(status).map(({ name }) => name)).size
+  return `${known} known, under ${domain}; ${containers} containers are answered`
 }
 
 export function viewStore(status: Status): string {

@@ -19,10 +19,15 @@ import type {
   JoinReply,
   JoinSpec,
   Holdings,
+  LookupReply,
+  LookupSpec,
+  NameFilter,
+  NameSpec,
   NetworkReply,
   NetworkSpec,
   PoolReply,
   PoolSpec,
+  RemovedNames,
   RemovedPeer,
   ResetReply,
   Status,
@@ -67,6 +72,11 @@ export interface RouterApi {
   ) => Promise<AddressReply>
   /** What is unknown is no error. */
   readonly releaseAddress: (pool: PoolId, address: IpAddress, options: CallOptions) => Promise<void>
+  /** Adds a name by hand, on this host. */
+  readonly addName: (spec: NameSpec, options: CallOptions) => Promise<void>
+  /** Of those that were added on this host. */
+  readonly removeNames: (filter: NameFilter, options: CallOptions) => Promise<RemovedNames>
+  readonly lookup: (spec: LookupSpec, options: CallOptions) => Promise<LookupReply>
   /** Networks of a driver in local scope are spread over the engines from then on. */
   readonly putDriver: (name: string, spec: DriverSpec, options: CallOptions) => Promise<void>
   /** @param host a name or an ID. */

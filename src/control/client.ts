@@ -19,8 +19,10 @@ import {
   endpointReply,
   holdings,
   joinReply,
+  lookupReply,
   networkReply,
   poolReply,
+  removedNames,
   removedPeer,
   resetReply,
   status,
@@ -70,6 +72,7 @@ export function createRouterClient(options: RouterClientOptions): RouterClient {
       await ask({ method: 'DELETE', path: endpointPath(id), signal }, empty)
     },
     ...poolCalls(ask),
+    ...nameCalls(ask),
     removePeer: (host, { signal }) =>
       ask({ method: 'DELETE', path: `/v1/peers/${encodeURIComponent(host)}`, signal }, removedPeer),
     async putDriver(name, body, { signal }) {
@@ -105,6 +108,18 @@ function poolCalls(
       const path = `/v1/pools/${pool}/addresses/${encodeURIComponent(address)}`
       await ask({ method: 'DELETE', path, signal }, empty)
     },
+  }
+}
+
+function nameCalls(ask: Ask): Pick<RouterApi, 'addName' | 'removeNames' | 'lookup'> {
+  return {
+    async addName(body, { signal }) {
+      await ask({ method: 'POST', path: '/v1/names', body, signal }, empty)
+    },
+    removeNames: (body, { signal }) =>
+      ask({ method: 'POST', path: '/v1/names/remove', body, signal }, removedNames),
+    lookup: (body, { signal }) =>
+      ask({ method: 'POST', path: '/v1/names/lookup', body, signal }, lookupReply),
   }
 }
 

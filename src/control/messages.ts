@@ -16,6 +16,9 @@
  *   POST   /v1/pools/:id/release            → {}               unknown ID is no error
  *   POST   /v1/pools/:id/addresses  AddressSpec → AddressReply
  *   DELETE /v1/pools/:id/addresses/:address → {}               unknown is no error
+ *   POST   /v1/names          NameSpec      → {}               adds a name by hand; twice is once
+ *   POST   /v1/names/remove   NameFilter    → RemovedNames     nothing of the kind is no error
+ *   POST   /v1/names/lookup   LookupSpec    → LookupReply      as this host itself may know it
  *   PUT    /v1/drivers/:name  DriverSpec    → {}               a plugin says that it serves Docker here
  *   DELETE /v1/peers/:host                  → RemovedPeer      by name or ID: its addresses are for others
  *   POST   /v1/stop                         → {}               the router ends; traffic goes on
@@ -34,6 +37,7 @@ import { isIpAddress, isIpv4, isUnicastMac } from '../model/address.ts'
 import type { IpAddress, Mac } from '../model/address.ts'
 import { isEndpointId, isHostId, isNetworkId, isVni } from '../model/cluster.ts'
 import type { EndpointId, HostId, NetworkId, Vni } from '../model/cluster.ts'
+import { isName } from '../model/name.ts'
 import { isPoolId } from '../model/pool.ts'
 import type { PoolId } from '../model/pool.ts'
 import { parsePrefix } from '../model/prefix.ts'
@@ -47,6 +51,7 @@ const vni = z.custom<Vni>(isVni, 'not a VNI')
 const cidr = z.string().refine((text) => parsePrefix(text) !== undefined, 'not ADDRESS/LENGTH')
 const poolId = z.custom<PoolId>(isPoolId, 'not a pool ID')
 const port = z.number().int().min(1).max(65_535)
+const dnsName = z.string().refine(isName, 'not a name in lower case without a dot at its end')
 /** 576 is IPv4's least (RFC 791), 65535 the kernel's most. */
 const mtuBytes = z.number().int().min(576).max(65_535)
 
@@ -153,6 +158,38 @@ export const removedPeer = z.strictObject({
 })
 
 export const holdsReply = z.strictObject({ held: z.array(ipAddress), busy: z.boolean() })
+
+const namePlace = {
+  /** A name, an ID, or the beginning of one, of this host's engine. */
+  container: z.string().min(1).max(255).optional(),
+  /** A name or an ID of the engine, or a network's ID: nobody else sees the name. */
+  network: z.string().min(1).max(255).optional(),
+}
+
+export const nameSpec = z
+  .strictObject({ name: dnsName, addresses: z.array(ipAddress).max(64), ...namePlace })
+  .refine(
+    ({ addresses, container }) => addresses.length > 0 || container !== undefined,
+    'neither addresses nor a container',
+  )
+
+/** All of it must match; what is left out matches everything. */
+export const nameFilter = z
+  .strictObject({ name: dnsName.optional(), addresses: z.array(ipAddress).max(64), ...namePlace })
+  .refine(
+    ({ name, addresses, container }) =>
+      name !== undefined || addresses.length > 0 || container !== undefined,
+    'neither a name nor addresses nor a container',
+  )
+
+export const removedNames = z.strictObject({ removed: z.number().int() })
+
+/** A name or an address. */
+export const lookupSpec = z.strictObject({ what: z.string().min(1).max(255) })
+
+/** Addresses of a name or names of an address, in order; none when nothing is known. */
+export const lookupReply = z.strictObject({ found: z.array(z.string()) })
+
 export const driverSpec = z.strictObject({ scope: z.enum(['global', 'local']) })
 
 export const holdings = z.strictObject({
@@ -226,6 +263,8 @@ const endpointStatus = z.strictObject({
   /** The first 12 hex digits of its container's ID, and what it is called; unknown at first. */
   container: z.string().optional(),
   names: z.array(z.string()),
+  /** What Docker calls the network; known with the names. */
+  networkName: z.string().optional(),
   /** Local endpoints only: `created` until Docker has moved the interface, `left` once it is back. */
   phase: z.enum(['created', 'joined', 'left']).optional(),
   /** Local endpoints only: ISO 8601, last change of phase. */
@@ -255,6 +294,36 @@ const poolStatus = z.strictObject({
   ),
   /** Addresses that no host has a block of. */
   free: z.string(),
+})
+
+/** A name that was added by hand. */
+const addedName = z.strictObject({
+  name: z.string(),
+  /** None: those of its container. */
+  addresses: z.array(ipAddress),
+  network: networkId.optional(),
+  /** The first 12 hex digits of its ID. */
+  container: z.string().optional(),
+  host: hostId,
+  nickname: z.string(),
+  /** Whether it is known to anybody now: its container runs, or it has none. */
+  said: z.boolean(),
+})
+
+const dnsStatus = z.strictObject({
+  /** Otherwise names are left to Docker. */
+  on: z.boolean(),
+  domain: z.string(),
+  ttlSeconds: z.number().int(),
+  /** Where this host's own programs may ask. */
+  listening: z.array(z.string()),
+  /** How many containers are answered inside. */
+  containers: z.number().int(),
+  /** What happened to the questions, by what happened. */
+  questions: z.record(z.string(), z.number()),
+  /** For `docker run`; empty when there are none. */
+  args: z.string(),
+  added: z.array(addedName),
 })
 
 /** How a reconciled target fares. */
@@ -299,6 +368,7 @@ export const status = z.strictObject({
   definitions: z.array(definitionStatus),
   endpoints: z.array(endpointStatus),
   pools: z.array(poolStatus),
+  dns: dnsStatus,
   targets: z.array(targetStatus),
   /** Files and records that were set aside, and other things an operator should know. */
   warnings: z.array(z.string()),
@@ -341,6 +411,11 @@ export type HelpSpec = z.infer<typeof helpSpec>
 export type HelpReply = z.infer<typeof helpReply>
 export type HoldsSpec = z.infer<typeof holdsSpec>
 export type HoldsReply = z.infer<typeof holdsReply>
+export type NameSpec = z.infer<typeof nameSpec>
+export type NameFilter = z.infer<typeof nameFilter>
+export type RemovedNames = z.infer<typeof removedNames>
+export type LookupSpec = z.infer<typeof lookupSpec>
+export type LookupReply = z.infer<typeof lookupReply>
 export type DriverSpec = z.infer<typeof driverSpec>
 export type ResetReply = z.infer<typeof resetReply>
 export type Status = z.infer<typeof status>

@@ -25,6 +25,9 @@ import {
   empty,
   endpointSpec,
   joinSpec,
+  lookupSpec,
+  nameFilter,
+  nameSpec,
   networkSpec,
   poolSpec,
 } from './messages.ts'
@@ -56,6 +59,7 @@ export function serveControl({
       ...networkRoutes(router),
       ...endpointRoutes(router),
       ...poolRoutes(router),
+      ...nameRoutes(router),
       driverRoute(router),
       ...processRoutes(router),
     ],
@@ -136,6 +140,26 @@ function poolRoutes(router: RouterApi): Route[] {
       path: '/v1/pools/:id/addresses/:address',
       handle: async ({ params, signal }) =>
         router.releaseAddress(poolIdOf(params), addressOf(params), { signal }),
+    },
+  ]
+}
+
+function nameRoutes(router: RouterApi): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/v1/names',
+      handle: async ({ body, signal }) => router.addName(check(nameSpec, body), { signal }),
+    },
+    {
+      method: 'POST',
+      path: '/v1/names/remove',
+      handle: async ({ body, signal }) => router.removeNames(check(nameFilter, body), { signal }),
+    },
+    {
+      method: 'POST',
+      path: '/v1/names/lookup',
+      handle: async ({ body, signal }) => router.lookup(check(lookupSpec, body), { signal }),
     },
   ]
 }

@@ -591,3 +591,23 @@ export const addressOutside = defineFault(
     remedy: 'Choose one inside, and neither its first nor (IPv4) its last one.',
   }),
 )
+
+// ── Names ───────────────────────────────────────────────────────────────────────────────────────
+
+export const containerUnknown = defineFault(
+  'CONTAINER_UNKNOWN',
+  USAGE,
+  (container: string, remedy: string) => ({
+    summary: `this host's engine has no container ${JSON.stringify(container)}`,
+    remedy: `${remedy} A name is added on the host that has the container; nothing was changed.`,
+  }),
+)
+
+export const networkUnknown = defineFault(
+  'NETWORK_UNKNOWN',
+  USAGE,
+  (network: string, remedy: string) => ({
+    summary: `${JSON.stringify(network)} is no network of weave that this host knows`,
+    remedy: `${remedy} Nothing was changed.`,
+  }),
+)

@@ -48,6 +48,6 @@ export function nameContainer(
 }
 
 /** As a name is kept: whatever it is asked as, our domain is not part of it. */
-function inDomain(name: string, domain: string): string {
+export function inDomain(name: string, domain: string): string {
   return isUnder(domain, name) ? name.slice(0, -domain.length - 1) : name
 }

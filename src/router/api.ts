@@ -3,11 +3,14 @@
 import type { RouterApi } from '../control/api.ts'
 import type { ResetReply, Status } from '../control/messages.ts'
 import { usedIn } from '../ipam/ledger.ts'
+import { parseIp } from '../model/address.ts'
 import type { EndpointId } from '../model/cluster.ts'
 import { formatPrefix, parsePrefix } from '../model/prefix.ts'
+import { formatReverse } from '../naming/reverse.ts'
 import type { Addresses } from './addresses.ts'
 import type { Attachments } from './attachment.ts'
 import type { Facts } from './facts.ts'
+import type { Names } from './names.ts'
 import type { Networks } from './networks.ts'
 import type { Spreading } from './spreading.ts'
 
@@ -17,6 +20,7 @@ export interface ApiSources {
   readonly attachments: Attachments
   readonly spreading: Pick<Spreading, 'putDriver' | 'admit'>
   readonly addresses: Addresses
+  readonly names: Pick<Names, 'byHand' | 'lookup'>
   readonly mtuBytes: number
   /** Something that this host knows by itself has changed. */
   readonly onChange: () => void
@@ -52,6 +56,7 @@ export function createApi(sources: ApiSources): RouterApi {
     deleteEndpoint: (id) => changing(attachments.remove(id)),
     putDriver: (name, { scope }) => sources.spreading.putDriver({ name, scope }),
     ...poolCalls(sources.addresses),
+    ...nameCalls(sources.names),
     async removePeer(host) {
       const { silent, ...removed } = await sources.addresses.ipam.removePeer(host)
       return { ...removed, silent: [...silent] }
@@ -63,6 +68,28 @@ export function createApi(sources: ApiSources): RouterApi {
       const reply = await sources.reset()
       stop()
       return reply
+    },
+  }
+}
+
+/** RFC 8482. */
+const anyType = 255
+
+function nameCalls({
+  byHand,
+  lookup,
+}: ApiSources['names']): Pick<RouterApi, 'addName' | 'removeNames' | 'lookup'> {
+  return {
+    addName: (spec, { signal }) => byHand.add(spec, signal),
+    async removeNames(filter, { signal }) {
+      return { removed: await byHand.remove(filter, signal) }
+    },
+    async lookup({ what }) {
+      const address = parseIp(what)
+      const name = address === undefined ? what.replace(/\.$/, '') : formatReverse(address)
+      const found = lookup({ name, type: anyType })
+      if (found.kind === 'addresses') return { found: found.addresses.toSorted() }
+      return { found: found.kind === 'names' ? found.names.toSorted() : [] }
     },
   }
 }

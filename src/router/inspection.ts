@@ -3,8 +3,10 @@
 import type { ClusterReply, Status } from '../control/messages.ts'
 import type { Host } from '../model/cluster.ts'
 import { version } from '../model/version.ts'
+import { readDns } from '../settings/dns.ts'
 import { formatHostPort, parseHostPort } from '../settings/host-port.ts'
 import type { Connection } from './connection.ts'
+import { renderDns } from './dns-status.ts'
 import type { Facts } from './facts.ts'
 import type { Loops } from './loops.ts'
 import type { RouterOptions } from './parts.ts'
@@ -38,6 +40,7 @@ export function inspect(sources: InspectionSources): Status {
   const cluster = view.cluster() ?? membership.cluster
   const problem = view.problem()
   const spread = sources.spreading.status()
+  const hosts = new Map([...view.hosts()].map(([id, { value }]) => [id, value]))
   return renderStatus({
     self,
     host: {
@@ -58,10 +61,17 @@ export function inspect(sources: InspectionSources): Status {
       revision: String(view.revision()),
     },
     facts,
-    hosts: new Map([...view.hosts()].map(([id, { value }]) => [id, value])),
+    hosts,
     networks: new Map([...view.networks()].map(([id, { value }]) => [id, value])),
     remote: [...view.endpoints().values()].map(({ value }) => value),
     pools: renderPools(sources),
+    dns: renderDns({
+      dns: readDns(settings),
+      self,
+      facts,
+      hosts,
+      added: [...view.staticNames().values()].map(({ value }) => value),
+    }),
     loops: loops.reports(),
     definitions: spread.definitions,
     warnings: [...sources.warnings, ...spread.warnings],

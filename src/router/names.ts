@@ -2,7 +2,7 @@
 
 import type { Engine } from '../docker/engine.ts'
 import { findSandbox, ownerOf } from '../docker/sandbox.ts'
-import type { HostId } from '../model/cluster.ts'
+import type { HostId, NetworkId } from '../model/cluster.ts'
 import type { Naming } from '../model/name.ts'
 import type { NameQuestion, Resolution } from '../naming/resolve.ts'
 import type { Turns } from '../reconcile/turns.ts'
@@ -13,6 +13,8 @@ import type { Resolver } from '../targets/resolver.ts'
 import { createResolvers } from '../targets/resolvers.ts'
 import type { Resolvers } from '../targets/resolvers.ts'
 import { toAnswer } from './answers.ts'
+import { createByHand } from './by-hand.ts'
+import type { ByHand } from './by-hand.ts'
 import { createListings } from './directory.ts'
 import { createEndpointNames } from './endpoint-names.ts'
 import type { Facts, OwnEndpoint } from './facts.ts'
@@ -25,6 +27,8 @@ export interface Names {
   readonly target: Resolvers<Resolver>['target']
   /** What this host itself may know, of all networks: addresses of a name, or names of an address. */
   readonly lookup: (question: NameQuestion) => Resolution
+  /** What somebody adds and removes. */
+  readonly byHand: Pick<ByHand, 'add' | 'remove'>
   /** Follows the engine, and answers, until the router ends. */
   readonly run: () => Promise<void>
 }
@@ -36,6 +40,8 @@ export interface NamesSources {
   readonly turns: Turns
   readonly engine: Engine
   readonly dns: Dns
+  /** In local scope: their networks are known to the cluster under other IDs. */
+  readonly localDrivers: () => ReadonlySet<string>
   readonly log: Logger
   readonly signal: AbortSignal
   /** Something that this host knows by itself has changed. */
@@ -46,9 +52,22 @@ export function createNames(sources: NamesSources): Names {
   const { facts, turns, engine, dns, onChange, log, signal } = sources
   const { domain, ttlSeconds } = dns
   const listings = createListings({ ...sources, domain })
-  const roster = createRoster({ engine, onChange: () => refresh() })
+  const roster = createRoster({ engine, onChange: () => void refresh() })
   const names = createEndpointNames({ facts, turns, roster, domain, ownerOf: findOwner, onChange })
-  const refresh = coalesced(names.refresh)
+  const byHand = createByHand({
+    ...sources,
+    known: () => knownNetworks(sources),
+    hasContainer: (id) => roster.containers().has(id),
+    domain,
+    async onChange() {
+      await refresh()
+      onChange()
+    },
+  })
+  const refresh = coalesced(async () => {
+    await names.refresh()
+    if (await byHand.prune()) onChange()
+  })
   const resolvers = createResolvers({
     desired: () => (dns.isOn ? listings.sandboxes() : nobody),
     find: findSandbox,
@@ -73,10 +92,16 @@ export function createNames(sources: NamesSources): Names {
     },
     target: resolvers.target,
     lookup: listings.answerHost,
+    byHand,
     async run() {
       await Promise.all([roster.follow(signal), resolvers.keep(signal)])
     },
   }
+}
+
+function knownNetworks({ facts, view }: NamesSources): ReadonlySet<NetworkId> {
+  const own = [...facts.networks.values()].filter(({ removed }) => removed !== true)
+  return new Set([...view.networks().keys(), ...own.map(({ id }) => id)])
 }
 
 const nobody: ReadonlyMap<string, unknown> = new Map()
@@ -86,21 +111,23 @@ async function findOwner(sandbox: string): Promise<string | undefined> {
   return found === undefined ? undefined : ownerOf(found.inode)
 }
 
-/** One run at a time, and one more after it for all that was asked meanwhile; a failure waits for the next. */
-function coalesced(work: () => Promise<void>): () => void {
-  let running = false
+/**
+ * One run at a time, and one more after it for all that was asked meanwhile; a failure waits for the
+ * next. What is returned resolves when a run has ended that began after it was asked for.
+ */
+function coalesced(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
   let again = false
   async function run(): Promise<void> {
     while (again) {
       again = false
       await work().catch(() => {})
     }
-    running = false
+    running = undefined
   }
   return () => {
     again = true
-    if (running) return
-    running = true
-    void run()
+    running ??= run()
+    return running
   }
 }

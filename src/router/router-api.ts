@@ -56,6 +56,7 @@ export function createRouterApi(
     networks,
     attachments,
     addresses,
+    names,
     spreading: parts.spreading,
     mtuBytes,
     onChange: loops.ringAll,

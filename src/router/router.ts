@@ -85,6 +85,7 @@ export async function runRouter(options: RouterOptions): Promise<void> {
     turns,
     engine,
     dns,
+    localDrivers: drivers.local,
     log,
     signal,
     onChange,

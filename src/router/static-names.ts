@@ -5,7 +5,10 @@ import type { StaticName } from '../model/static-name.ts'
 import { shortId } from '../naming/called.ts'
 import type { Facts } from './facts.ts'
 
-/** Those for a container are said while it has an endpoint here; those without addresses are its own. */
+/**
+ * Those for a container are said while it has an endpoint here. One without addresses is among the
+ * names of its endpoints already, and says here only that it was added by hand.
+ */
 export function saidHere(
   { staticNames, endpoints }: Pick<Facts, 'staticNames' | 'endpoints'>,
   host: HostId,
@@ -17,7 +20,7 @@ export function saidHere(
   )
   return [...staticNames.values()].flatMap(({ id, name, addresses, network, container }) => {
     const owner = container === undefined ? undefined : shortId(container)
-    const isSaid = addresses.length > 0 && (owner === undefined || running.has(owner))
+    const isSaid = owner === undefined || running.has(owner)
     return isSaid ? [{ id, host, name, addresses, network, container: owner }] : []
   })
 }

@@ -20,6 +20,7 @@ export interface StatusSources {
   readonly networks: ReadonlyMap<NetworkId, Network>
   readonly remote: readonly Endpoint[]
   readonly pools: Status['pools']
+  readonly dns: Status['dns']
   readonly loops: readonly LoopReport[]
   readonly definitions: Status['definitions']
   readonly warnings: readonly string[]
@@ -65,14 +66,18 @@ export function renderStatus(sources: StatusSources): Status {
       }),
     ],
     pools: sources.pools,
+    dns: sources.dns,
     targets: [...sources.loops],
     warnings: [...sources.warnings, ...contested(sources, elsewhere), ...beyondReach(sources)],
   }
 }
 
-function rendered(naming: Naming | undefined): Pick<EndpointStatus, 'container' | 'names'> {
+function rendered(
+  naming: Naming | undefined,
+): Pick<EndpointStatus, 'container' | 'names' | 'networkName'> {
   if (naming === undefined) return { names: [] }
-  return { container: naming.container, names: [...naming.names] }
+  const { container, names, network } = naming
+  return { container, names: [...names], ...(network === '' ? {} : { networkName: network }) }
 }
 
 function renderPeers(

@@ -96,6 +96,16 @@ function status() {
     definitions: [],
     endpoints: [],
     pools: [],
+    dns: {
+      on: true,
+      domain: 'weave.local',
+      ttlSeconds: 1,
+      listening: [],
+      containers: 0,
+      questions: {},
+      args: '',
+      added: [],
+    },
     targets: [{ name: 'links', state: 'settled', passes: 3, drift: 0 }],
     warnings: [],
   }

@@ -23,6 +23,10 @@ interface MemoryState {
   readonly endpoints: Map<EndpointId, MemoryEndpoint>
   /** Scopes by name; said now and then, so it is not among the calls. */
   readonly drivers: Map<string, string>
+  /** Names that were added, each with its addresses or "container". */
+  readonly names: Map<string, readonly string[]>
+  /** What `docker run` would need. */
+  dnsArgs: string
   /** Awaited by every call before it does anything; replace it to delay or to fail. */
   hook: (call: string) => Promise<void>
 }
@@ -41,6 +45,8 @@ export function createMemoryRouter(): MemoryRouter {
     networks: new Map(),
     endpoints: new Map(),
     drivers: new Map(),
+    names: new Map(),
+    dnsArgs: '',
     hook: async () => {},
   }
   async function enter(call: string): Promise<void> {
@@ -49,6 +55,7 @@ export function createMemoryRouter(): MemoryRouter {
   }
   return Object.assign(state, networkCalls(state, enter), endpointCalls(state, enter), {
     ...poolCalls(enter),
+    ...nameCalls(state, enter),
     async removePeer(host: string) {
       await enter(`remove-peer ${host}`)
       return { id: must(isHostId, host), blocks: 0, addresses: 0, silent: [] }
@@ -125,6 +132,27 @@ function endpointCalls(
   }
 }
 
+/** A name is one record here; who may know it is for the real one. */
+function nameCalls(
+  { names }: MemoryState,
+  enter: Enter,
+): Pick<RouterApi, 'addName' | 'removeNames' | 'lookup'> {
+  return {
+    async addName(spec) {
+      await enter(`add-name ${JSON.stringify(spec)}`)
+      names.set(spec.name, spec.addresses)
+    },
+    async removeNames(filter) {
+      await enter(`remove-names ${JSON.stringify(filter)}`)
+      return { removed: names.delete(filter.name ?? '') ? 1 : 0 }
+    },
+    async lookup({ what }) {
+      await enter(`lookup ${what}`)
+      return { found: [...(names.get(what) ?? [])] }
+    },
+  }
+}
+
 /** Addresses in a row, never taken back. */
 function poolCalls(
   enter: Enter,
@@ -150,15 +178,25 @@ function poolCalls(
   }
 }
 
-const nothing: Pick<Status, 'peers' | 'definitions' | 'pools' | 'targets' | 'warnings'> = {
+const nothing: Pick<Status, 'peers' | 'definitions' | 'pools' | 'dns' | 'targets' | 'warnings'> = {
   peers: [],
   definitions: [],
   pools: [],
+  dns: {
+    on: true,
+    domain: 'weave.local',
+    ttlSeconds: 1,
+    listening: [],
+    containers: 0,
+    questions: {},
+    args: '',
+    added: [],
+  },
   targets: [],
   warnings: [],
 }
 
-function statusOf({ networks, endpoints }: MemoryState): Status {
+function statusOf({ networks, endpoints, dnsArgs }: MemoryState): Status {
   const address = must(isIpAddress, '192.0.2.1')
   const id = must(isHostId, 'h1')
   return {
@@ -176,6 +214,7 @@ function statusOf({ networks, endpoints }: MemoryState): Status {
       pid: 1,
     },
     ...nothing,
+    dns: { ...nothing.dns, args: dnsArgs },
     cluster: { peers: [] },
     store: {
       kind: 'managed',

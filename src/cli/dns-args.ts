@@ -1,0 +1,30 @@
+/**
+ * `weave dns-args`: what to give `docker run` so that a container asks this host's router for names.
+ * Containers on a network of ours need none of it; this is for others. Prints nothing where there is
+ * nothing to give, so that it can stand in a command line.
+ */
+
+import type { Command } from 'commander'
+import type { Context } from './context.ts'
+import { openRouter } from './running.ts'
+
+export function configure(command: Command, context: Context): void {
+  command
+    .addHelpText('after', '\nExamples:\n  weave dns-args\n  docker run $(weave dns-args) …')
+    .action(() => dnsArgs(context))
+}
+
+async function dnsArgs(context: Context): Promise<void> {
+  const { print, note, signal } = context
+  using router = openRouter(context)
+  const { dns } = await router.status({ signal })
+  if (dns.args !== '') {
+    print(dns.args)
+    return
+  }
+  note(
+    dns.on
+      ? 'weave: no flags: there is no address yet at which containers could ask this host'
+      : 'weave: no flags: names are left to Docker here (--no-dns)',
+  )
+}
