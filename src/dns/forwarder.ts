@@ -62,10 +62,10 @@ export function createForwarder(options: ForwarderOptions): Upstream {
   ): Promise<Buffer | undefined> {
     let unhelpful: Buffer | undefined
     for (const server of inOrder()) {
-      if (signal?.aborted === true) return undefined
       const attempt = { server, timeoutMs: settings.timeoutMs, signal }
       const ask = transport === 'udp' ? askByUdp : askByTcp
       const reply = await ask(query, attempt)
+      if (signal?.aborted === true) return undefined
       if (reply !== undefined && helps(reply)) return reply
       if (reply === undefined) shunnedUntil.set(text(server), settings.nowMs() + settings.shunMs)
       unhelpful ??= reply
@@ -75,7 +75,7 @@ export function createForwarder(options: ForwarderOptions): Upstream {
 
   return {
     async ask(query, transport, signal) {
-      if (pending >= settings.mostPending) return undefined
+      if (pending >= settings.mostPending || signal?.aborted === true) return undefined
       pending += 1
       const reply = await askEach(query, transport, signal)
       pending -= 1

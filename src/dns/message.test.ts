@@ -110,6 +110,20 @@ test('whatever comes, nothing is thrown, and what is kept is part of what came',
   )
 })
 
+test('no byte is looked at more than a few times, so that time is bounded by length', () => {
+  const longest = hex(`04d2 0100 0001 0000 0001 0002 ${web} ${`3f${'61'.repeat(63)}`.repeat(900)}`)
+  const scraps = Buffer.concat([hex(`04d2 0100 0001 0000 0001 0002`), Buffer.alloc(60_000, 0xc0)])
+
+  expect(readsOf(longest)).toBeLessThan(100)
+  expect(readsOf(scraps)).toBeLessThan(100)
+  fc.assert(
+    fc.property(almostAQuery(), (bytes) => {
+      expect(readsOf(bytes)).toBeLessThan(100 + bytes.length)
+    }),
+    { numRuns: 5000 },
+  )
+})
+
 test('a name of any bytes survives being text', () => {
   const label = fc.uint8Array({ minLength: 1, maxLength: 63 })
   fc.assert(
@@ -173,6 +187,20 @@ function almostAQuery(): fc.Arbitrary<Buffer> {
     bent,
     fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes)),
   )
+}
+
+/** How often `decodeQuery` looks at a byte, or calls a function that looks at some. */
+function readsOf(bytes: Buffer): number {
+  let reads = 0
+  const watched = new Proxy(bytes, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key, target)
+      if (key !== 'length') reads += 1
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  decodeQuery(watched)
+  return reads
 }
 
 function hex(text: string): Buffer {

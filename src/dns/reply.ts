@@ -48,13 +48,30 @@ export interface ReplyOptions {
   readonly mostBytes: number
   /** What we tell askers about ourselves: the longest datagram we take. */
   readonly ednsBytes: number
-  /** The domain that absence is told of, such as `weave.local`. */
-  readonly zone: string
+  readonly zone: Zone
   /** How long absence may be cached. */
   readonly ttlSeconds: number
   /** Whether names of others are found here, too. */
   readonly recursion: boolean
 }
+
+/** The domain that absence is told of: all that is the same in each such reply. */
+export interface Zone {
+  /** As `foldCase` has it, with a dot before it. */
+  readonly ending: string
+  readonly name: Buffer
+  readonly contact: Buffer
+}
+
+/** @throws RangeError when `text` is no name; names from users are checked where they are given. */
+export function readZone(text: string): Zone {
+  const name = encodeName(text)
+  const contact = encodeName(`hostmaster.${text}`)
+  if (name === undefined || contact === undefined) throw new RangeError(`no zone: ${text}`)
+  return { ending: `.${foldCase(text)}`, name, contact }
+}
+
+const root = Buffer.of(0)
 
 const optBytes = 11
 /** Type, class, TTL and length of a record, after its owner. */
@@ -169,11 +186,8 @@ function addressBytes(type: 'A' | 'AAAA', data: string): Uint8Array | undefined 
 
 /** Without it nothing is lost but caching; so TC is not set when it does not fit. */
 function writeSoa(draft: Draft, query: Query, { zone, ttlSeconds }: ReplyOptions): boolean {
-  const owner = encodeName(ownerOfAbsence(query.question.name, zone))
-  const contact = encodeName(`hostmaster.${zone}`)
-  const server = encodeName(zone)
-  if (owner === undefined || contact === undefined || server === undefined) return false
-  const head = { owner, type: recordType.SOA, ttlSeconds }
+  const isOurs = `.${foldCase(query.question.name)}`.endsWith(zone.ending)
+  const head = { owner: isOurs ? zone.name : root, type: recordType.SOA, ttlSeconds }
   // Serial, refresh, retry and expiry are for secondary servers, of which there are none.
   const numbers = Buffer.alloc(20)
   for (const [index, value] of [1, 3600, 600, 86_400, ttlSeconds].entries())
@@ -181,12 +195,9 @@ function writeSoa(draft: Draft, query: Query, { zone, ttlSeconds }: ReplyOptions
   return writeRecord(
     draft,
     head,
-    () => writeName(draft, server) && writeName(draft, contact) && writeBytes(draft, numbers),
+    () =>
+      writeName(draft, zone.name) && writeName(draft, zone.contact) && writeBytes(draft, numbers),
   )
-}
-
-function ownerOfAbsence(name: string, zone: string): string {
-  return `.${foldCase(name)}`.endsWith(`.${foldCase(zone)}`) ? zone : ''
 }
 
 interface RecordHead {
@@ -199,7 +210,7 @@ interface RecordHead {
 /** Whether it fitted; if not, nothing is written. */
 function writeRecord(draft: Draft, head: RecordHead, writeBody: () => boolean): boolean {
   const { bytes, at: start } = draft
-  const fits = writeName(draft, head.owner) && draft.at + fixedBytes <= draft.end
+  const fits = writeName(draft, head.owner)
   const fields = draft.at
   draft.at += fixedBytes
   if (!fits || !writeBody()) {

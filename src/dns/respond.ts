@@ -15,7 +15,7 @@
 
 import { decodeQuery } from './message.ts'
 import type { Query, Question } from './message.ts'
-import { encodeRefusal, encodeReply, truncateReply } from './reply.ts'
+import { encodeRefusal, encodeReply, readZone, truncateReply } from './reply.ts'
 import type { Answer, OwnAnswer } from './reply.ts'
 import type { Transport, Upstream } from './upstream.ts'
 import { classIn, plainUdpBytes, recordType, tcpMessageBytes } from './wire.ts'
@@ -36,7 +36,7 @@ export interface ResponderOptions {
   readonly mostPassedUdpBytes?: number
   /** How many questions may wait for the upstream at once; further ones are dropped. */
   readonly mostPassing?: number
-  /** The domain that absence is told of: `weave.local`. */
+  /** The domain that absence is told of: `weave.local`, at most 240 bytes long. */
   readonly zone: string
   /** How long absence may be cached. */
   readonly ttlSeconds: number
@@ -83,9 +83,11 @@ const outcomes: Readonly<Record<OwnAnswer['kind'], Outcome>> = {
   failed: 'failed',
 }
 
+/** @throws RangeError when `zone` is no domain name. */
 export function createResponder(options: ResponderOptions): Responder {
   const { decide, upstream, mostUdpBytes, mostPassing = 256 } = options
-  const { mostPassedUdpBytes = mostUdpBytes, zone, ttlSeconds } = options
+  const { mostPassedUdpBytes = mostUdpBytes, ttlSeconds } = options
+  const zone = readZone(options.zone)
   const count = { asked: 0, ours: 0, passed: 0, refused: 0, failed: 0, dropped: 0 }
   const fixed = { ednsBytes: mostUdpBytes, zone, ttlSeconds, recursion: upstream !== undefined }
   let passing = 0

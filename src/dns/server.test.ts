@@ -183,6 +183,8 @@ test('SERVFAIL when nobody answered; beyond the limit nothing at all', async () 
     { id: 2, rcode: 'SERVFAIL' },
   ])
   expect(server.counters()).toEqual({ ...zero, asked: 3, dropped: 1, failed: 2 })
+  socket.send(question('example.com', { id: 4 }))
+  await until(() => waiting.length === 3)
   socket.close()
 })
 
@@ -233,6 +235,59 @@ test('who says no more after its question still gets the answer, then the end', 
   await once(socket, 'end')
 
   expect(replies).toMatchObject([{ id: 3, rcode: 'SERVFAIL' }])
+})
+
+test('a connection on which questions come now and then stays open', async () => {
+  await using server = await serve({ idleMs: 1000 })
+  const socket = net.connect(server.tcp.port, '127.0.0.1')
+  const replies = receive(socket)
+
+  for (let id = 0; id < 4; id += 1) {
+    socket.write(framed(question('web', { id })))
+    await sleep(400)
+  }
+
+  expect(replies).toHaveLength(4)
+  socket.destroy()
+})
+
+test('who asks and asks, but takes no replies, is not read from until it does', async () => {
+  await using server = await serve({})
+  const socket = net.connect(server.tcp.port, '127.0.0.1')
+  const total = 4000
+  for (let id = 0; id < total; id += 1) socket.write(framed(question('many', { id })))
+
+  await stalled(() => server.counters().asked)
+  expect(server.counters().asked).toBeLessThan(total)
+
+  const frames = createFrames()
+  let replies = 0
+  socket.on('data', (chunk: Buffer) => (replies += frames.push(chunk).length))
+  await until(() => replies === total)
+  socket.destroy()
+})
+
+test('nobody is read from while many of its questions wait', async () => {
+  const waiting: (() => void)[] = []
+  const upstream: Upstream = {
+    ask: () => new Promise((resolve) => waiting.push(() => resolve(undefined))),
+  }
+  await using server = await serve({ upstream })
+  const socket = net.connect(server.tcp.port, '127.0.0.1')
+  const replies = receive(socket)
+  const long = Buffer.concat([question('example.com'), Buffer.alloc(60_000)])
+  socket.write(Buffer.concat(Array.from({ length: 40 }, () => framed(question('example.com')))))
+  for (let index = 0; index < 400; index += 1) socket.write(framed(long))
+
+  await stalled(() => socket.bytesWritten - socket.writableLength)
+  expect(waiting).toHaveLength(16)
+  expect(socket.writableLength).toBeGreaterThan(0)
+
+  await until(() => {
+    for (const give of waiting.splice(0)) give()
+    return replies.length === 440
+  })
+  socket.destroy()
 })
 
 test.each([
@@ -523,6 +578,17 @@ function boundSocket(type: 1 | 2): number {
   const fd = libc.socket(inet, type | nonBlocking, 0)
   libc.bind(fd, Uint8Array.of(inet, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0))
   return fd
+}
+
+/** Until the figure is above zero and has not changed for a while. */
+async function stalled(figure: () => number): Promise<void> {
+  let last = 0
+  await until(async () => {
+    const before = last
+    await sleep(150)
+    last = figure()
+    return last > 0 && last === before
+  })
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {

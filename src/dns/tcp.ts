@@ -49,6 +49,8 @@ export function createTcp(responder: Responder, limits: TcpLimits): Tcp {
     })
     serveConnection(socket, { responder, idleMs: limits.idleMs, address })
   })
+  // Out of file descriptors, say: this connection is lost, not the router.
+  server.on('error', () => {})
   server.maxConnections = limits.mostConnections
   return {
     server,

@@ -4,6 +4,7 @@ import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import dnsPacket from 'dns-packet'
 import { expect, test } from 'vitest'
+import * as libc from '../netlink/libc.ts'
 import { createForwarder } from './forwarder.ts'
 import type { ForwarderOptions } from './forwarder.ts'
 import { createFrames, framed } from './frame.ts'
@@ -22,6 +23,18 @@ test('the query arrives as it was but for its ID, and so does the reply', async 
 
   expect(server.heard.map((bytes) => bytes.subarray(2))).toEqual([query.subarray(2)])
   expect(reply).toEqual(answer()(query)[0])
+})
+
+test('the socket may come from elsewhere, bound or not', async () => {
+  const [inet, datagrams, nonBlocking] = [2, 2, 0o4000]
+  await using server = await fakeServer(answer())
+  const bound = libc.socket(inet, datagrams | nonBlocking, 0)
+  libc.bind(bound, Uint8Array.of(inet, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0))
+
+  for (const fd of [bound, libc.socket(inet, datagrams | nonBlocking, 0)]) {
+    await using relay = await relayTo(server, { fd })
+    expect(await relay.ask(question('example.com'), 'udp')).toBeDefined()
+  }
 })
 
 test('IDs are ours, and not guessable from those of before', async () => {
@@ -47,7 +60,7 @@ test.each([
 ])('a datagram that %s is not the reply', async (_what, lie) => {
   const honest = answer()
   await using server = await fakeServer((query) => [
-    ...honest(query).map((reply) => lie(Buffer.from(reply))),
+    ...answer('6.6.6.6')(query).map(lie),
     ...honest(query),
   ])
   await using relay = await relayTo(server)
@@ -264,7 +277,7 @@ test('each question comes from a port of its own', async () => {
   expect(new Set(server.ports).size).toBeGreaterThan(25)
 })
 
-test('a forwarder has limits, too, and hears its signal', async () => {
+test('a forwarder has limits, too, and hears its signal, for which it blames no server', async () => {
   await using silent = await fakeServer(() => [])
   await using next = await fakeServer(answer())
   const forwarder = forwarderTo([silent, next], { mostPending: 1, timeoutMs: 2 ** 30 })
@@ -274,6 +287,8 @@ test('a forwarder has limits, too, and hears its signal', async () => {
   expect(await forwarder.ask(question('b.example'), 'udp')).toBeUndefined()
   controller.abort()
   expect(await waiting).toBeUndefined()
+  silent.replyWith(answer())
+  expect(await forwarder.ask(question('a.example'), 'udp')).toBeDefined()
   expect(next.heard).toHaveLength(0)
 })
 

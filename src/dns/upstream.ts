@@ -29,6 +29,7 @@ export interface Upstream {
 
 export interface Patience {
   readonly timeoutMs: number
+  /** Not aborted yet. */
   readonly signal: AbortSignal | undefined
 }
 
@@ -56,7 +57,6 @@ export function awaitReply(
     }
     const end = begin(finish)
     signal?.addEventListener('abort', giveUp)
-    if (signal?.aborted === true) giveUp()
   })
 }
 
