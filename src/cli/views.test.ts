@@ -70,6 +70,8 @@ test('names are those of containers and those added by hand, which are marked', 
         { ...added, name: 'www' },
         { ...added, name: 'vip', addresses: ['10.32.0.9'], network: 'n'.repeat(64) },
         { ...added, name: 'later', container: 'c2', said: false },
+        { ...added, name: 'web', container: 'c2', said: false, addresses: ['10.32.0.8'] },
+        { ...added, name: 'web', container: 'c3', said: false },
         { ...added, name: 'printer', container: undefined, addresses: ['192.0.2.8'] },
         { ...added, name: 'printer', container: undefined, addresses: ['192.0.2.7'] },
       ],
@@ -89,6 +91,8 @@ NAME     ADDRESSES            NETWORK  CONTAINER  HOST   ADDED
 later    -                    (all)    c2         host1  by hand
 printer  192.0.2.7 192.0.2.8  (all)    -          host1  by hand
 vip      10.32.0.9            front    c1         host1  by hand
+web      -                    (all)    c2         host1  by hand
+web      -                    (all)    c3         host1  by hand
 web      10.32.0.1            front    c1         host1
 www      10.32.0.1            front    c1         host1  by hand`.trimStart(),
   )

@@ -3,10 +3,9 @@
 import type { RouterApi } from '../control/api.ts'
 import type { ResetReply, Status } from '../control/messages.ts'
 import { usedIn } from '../ipam/ledger.ts'
-import { parseIp } from '../model/address.ts'
 import type { EndpointId } from '../model/cluster.ts'
 import { formatPrefix, parsePrefix } from '../model/prefix.ts'
-import { formatReverse } from '../naming/reverse.ts'
+import { questionOf } from '../naming/asked.ts'
 import type { Addresses } from './addresses.ts'
 import type { Attachments } from './attachment.ts'
 import type { Facts } from './facts.ts'
@@ -72,9 +71,6 @@ export function createApi(sources: ApiSources): RouterApi {
   }
 }
 
-/** RFC 8482. */
-const anyType = 255
-
 function nameCalls({
   byHand,
   lookup,
@@ -85,9 +81,7 @@ function nameCalls({
       return { removed: await byHand.remove(filter, signal) }
     },
     async lookup({ what }) {
-      const address = parseIp(what)
-      const name = address === undefined ? what.replace(/\.$/, '') : formatReverse(address)
-      const found = lookup({ name, type: anyType })
+      const found = lookup(questionOf(what))
       if (found.kind === 'addresses') return { found: found.addresses.toSorted() }
       return { found: found.kind === 'names' ? found.names.toSorted() : [] }
     },
