@@ -2,7 +2,11 @@
  * How is a container's question handed on to the one resolver it would have asked without us?
  *
  * All go through one UDP socket, connected to that resolver: the kernel lets in no datagram of anybody else, and
- * says when nobody listens there (dockerd is away), upon which all that wait are told so at once.
+ * says when nobody listens there.
+ *
+ * The trap: connection tracking sends the datagrams of a socket where it sent the first one. Docker's resolver gets
+ * another port whenever dockerd starts; a socket of before would go on asking the old one. So a socket that is
+ * refused is given up, and what waits is asked once more on a new one; one that nobody needs is closed.
  *
  * Invariants
  *   - Nothing of a query or reply is changed but the ID.
@@ -20,14 +24,16 @@ import type { Patience, ServerAddress, Upstream } from './upstream.ts'
 export interface RelayOptions {
   /** The resolver. */
   readonly server: ServerAddress
-  /** A UDP socket for us to own: bound or not, but not connected. Made here if it is not given. */
-  readonly fd?: number
+  /** Makes a UDP socket for us to own: bound or not, but not connected. We make them if it is not given. */
+  readonly openUdp?: () => number
   /** Opens a TCP connection to the resolver; it may still be connecting. Errors come as its events. */
   readonly connect: () => Socket
   /** Docker asks up to three servers, for 4 s each. */
   readonly pendingMs?: number
   /** How many may wait at once; further ones are not asked. */
   readonly mostPending?: number
+  /** How long the UDP socket is kept that nothing waits for. */
+  readonly idleMs?: number
 }
 
 export interface Relay extends Upstream {
@@ -38,14 +44,16 @@ export interface Relay extends Upstream {
 interface Pending {
   readonly query: Buffer
   readonly finish: (reply: Buffer | undefined) => void
+  tries: number
 }
 
-const defaults = { pendingMs: 15_000, mostPending: 256 }
+const defaults = { pendingMs: 15_000, mostPending: 256, idleMs: 30_000 }
+/** On a second socket only: nobody listens there if that is refused, too. */
+const mostTries = 2
 
-/** @throws the system's error when the socket cannot be had. */
-export async function createRelay(options: RelayOptions): Promise<Relay> {
-  const { pendingMs, mostPending, connect } = { ...defaults, ...options }
-  const datagrams = createDatagrams(await connectedSocket(options))
+export function createRelay(options: RelayOptions): Relay {
+  const { pendingMs, mostPending, connect, idleMs } = { ...defaults, ...options }
+  const datagrams = createDatagrams({ open: () => connectedSocket(options), idleMs })
   const connections = new Set<Socket>()
   let closed: Promise<void> | undefined
 
@@ -83,34 +91,107 @@ interface Datagrams {
   readonly close: () => Promise<void>
 }
 
-function createDatagrams(socket: UdpSocket): Datagrams {
+function createDatagrams({
+  open,
+  idleMs,
+}: {
+  readonly open: () => Promise<UdpSocket>
+  readonly idleMs: number
+}): Datagrams {
   const pending = new Map<number, Pending>()
-  function failAll(): void {
-    for (const { finish } of pending.values()) finish(undefined)
+  const line = createLine({ open, hear, onRefused: askAgain })
+  const idle = setTimeout(() => {
+    if (pending.size === 0) void line.hangUp()
+    else idle.refresh()
+  }, idleMs).unref()
+
+  function send(id: number, one: Pending): void {
+    one.tries += 1
+    if (one.tries > mostTries) one.finish(undefined)
+    else line.send(withId(one.query, id)).catch(() => one.finish(undefined))
   }
-  // ECONNREFUSED: nobody listens there, so nobody will answer any of them.
-  socket.on('error', failAll)
-  socket.on('message', (message) => {
+  function hear(message: Buffer): void {
     const found = message.length < 2 ? undefined : pending.get(idOf(message))
     if (found === undefined || !repliesTo(found.query, message)) return
     found.finish(withId(message, idOf(found.query)))
-  })
+  }
+  function askAgain(): void {
+    for (const [id, one] of pending) send(id, one)
+  }
+
   return {
     ask(query, patience) {
       const id = freeId(pending)
       return awaitReply(patience, (finish) => {
-        pending.set(id, { query, finish })
-        socket.send(withId(query, id), (error) => {
-          if (error !== null) finish(undefined)
-        })
-        return () => pending.delete(id)
+        const one = { query, finish, tries: 0 }
+        pending.set(id, one)
+        send(id, one)
+        return () => {
+          pending.delete(id)
+          idle.refresh()
+        }
       })
     },
     pending: () => pending.size,
-    close() {
-      failAll()
-      return new Promise((resolve) => socket.close(resolve))
+    async close() {
+      for (const { finish } of pending.values()) finish(undefined)
+      clearTimeout(idle)
+      await line.hangUp()
     },
+  }
+}
+
+/** A socket to the resolver whenever one is needed. */
+interface Line {
+  /** @throws the system's error when no socket can be had. */
+  readonly send: (message: Buffer) => Promise<void>
+  /** The next message finds a new socket. */
+  readonly hangUp: () => Promise<void>
+}
+
+function createLine({
+  open,
+  hear,
+  onRefused,
+}: {
+  readonly open: () => Promise<UdpSocket>
+  readonly hear: (message: Buffer) => void
+  readonly onRefused: () => void
+}): Line {
+  const refused = new WeakSet<UdpSocket>()
+  let current: Promise<UdpSocket> | undefined
+
+  async function listening(): Promise<UdpSocket> {
+    const socket = await open()
+    socket.on('message', hear)
+    socket.on('error', () => giveUp(socket))
+    return socket
+  }
+
+  /** ECONNREFUSED, told once, to whoever uses the socket next: nobody listens where it leads. */
+  function giveUp(socket: UdpSocket): void {
+    if (refused.has(socket)) return
+    refused.add(socket)
+    void hangUp()
+    onRefused()
+  }
+
+  async function hangUp(): Promise<void> {
+    const before = current
+    current = undefined
+    const socket = await before?.catch(() => undefined)
+    await new Promise<void>((resolve) => (socket === undefined ? resolve() : socket.close(resolve)))
+  }
+
+  return {
+    async send(message) {
+      current ??= listening()
+      const socket = await current
+      socket.send(message, (error) => {
+        if (error !== null) giveUp(socket)
+      })
+    },
+    hangUp,
   }
 }
 
@@ -120,7 +201,7 @@ function freeId(pending: ReadonlyMap<number, Pending>): number {
   return id
 }
 
-async function connectedSocket({ fd, server }: RelayOptions): Promise<UdpSocket> {
+async function connectedSocket({ openUdp, server }: RelayOptions): Promise<UdpSocket> {
   const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
   try {
     await new Promise<void>((resolve, reject) => {
@@ -131,8 +212,8 @@ async function connectedSocket({ fd, server }: RelayOptions): Promise<UdpSocket>
           else resolve()
         })
       }
-      if (fd === undefined) connect()
-      else socket.bind({ fd }, connect)
+      if (openUdp === undefined) connect()
+      else socket.bind({ fd: openUdp() }, connect)
     })
   } catch (error) {
     socket.close()

@@ -23,11 +23,15 @@ import { classIn, plainUdpBytes, recordType, tcpMessageBytes } from './wire.ts'
 export interface Asker {
   /** As the system writes it. */
   readonly address: string
+  /** What `identify` has found. */
+  readonly identity?: string | undefined
 }
 
 export interface ResponderOptions {
   /** Called for class IN only, and never with type ANY. What it throws ends the process: a bug. */
   readonly decide: (question: Question, from: Asker) => Answer
+  /** Finds out who an asker is, for `decide`; undefined where there is nothing to find out. */
+  readonly identify?: ((from: Asker) => Promise<string | undefined>) | undefined
   /** Undefined: what is not ours is refused. */
   readonly upstream: Upstream | undefined
   /** The longest datagram sent for our own answers; 512 or more. Small where senders can be forged. */
@@ -85,10 +89,40 @@ const outcomes: Readonly<Record<OwnAnswer['kind'], Outcome>> = {
 
 /** @throws RangeError when `zone` is no domain name. */
 export function createResponder(options: ResponderOptions): Responder {
+  const { identify } = options
+  const count: Record<keyof Counters, number> = { ...none }
+  const answer = createAnswerer(options, count)
+  return {
+    respond(message, { from, transport, signal }) {
+      count.asked += 1
+      const decoded = decodeQuery(message)
+      if (decoded.kind === 'drop') {
+        count.dropped += 1
+        return undefined
+      }
+      if (decoded.kind === 'refuse') {
+        count.refused += 1
+        return encodeRefusal(message, decoded.rcode)
+      }
+      const asking = { message, query: decoded.query, transport, signal }
+      if (identify === undefined) return answer(asking, from)
+      return identify(from).then((identity) => answer(asking, { ...from, identity }))
+    },
+    counters: () => ({ ...count }),
+  }
+}
+
+const none: Counters = { asked: 0, ours: 0, passed: 0, refused: 0, failed: 0, dropped: 0 }
+
+type Answerer = (asking: Asking, asker: Asker) => Buffer | Promise<Buffer | undefined>
+
+function createAnswerer(
+  options: ResponderOptions,
+  count: Record<keyof Counters, number>,
+): Answerer {
   const { decide, upstream, mostUdpBytes, mostPassing = 256 } = options
   const { mostPassedUdpBytes = mostUdpBytes, ttlSeconds } = options
   const zone = readZone(options.zone)
-  const count = { asked: 0, ours: 0, passed: 0, refused: 0, failed: 0, dropped: 0 }
   const fixed = { ednsBytes: mostUdpBytes, zone, ttlSeconds, recursion: upstream !== undefined }
   let passing = 0
 
@@ -115,23 +149,9 @@ export function createResponder(options: ResponderOptions): Responder {
     return long ? truncateReply(answer, query) : answer
   }
 
-  return {
-    respond(message, { from, transport, signal }) {
-      count.asked += 1
-      const decoded = decodeQuery(message)
-      if (decoded.kind === 'drop') {
-        count.dropped += 1
-        return undefined
-      }
-      if (decoded.kind === 'refuse') {
-        count.refused += 1
-        return encodeRefusal(message, decoded.rcode)
-      }
-      const asking = { message, query: decoded.query, transport, signal }
-      const answer = answerTo(decoded.query, (question) => decide(question, from))
-      return answer.kind === 'pass' ? pass(asking) : reply(asking, answer)
-    },
-    counters: () => ({ ...count }),
+  return (asking, asker) => {
+    const found = answerTo(asking.query, (question) => decide(question, asker))
+    return found.kind === 'pass' ? pass(asking) : reply(asking, found)
   }
 }
 

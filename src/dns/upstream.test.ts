@@ -16,7 +16,7 @@ const host = '127.0.0.1'
 
 test('the query arrives as it was but for its ID, and so does the reply', async () => {
   await using server = await fakeServer(answer())
-  await using relay = await relayTo(server)
+  await using relay = relayTo(server)
   const query = question('Example.COM', 4711)
 
   const reply = await relay.ask(query, 'udp')
@@ -32,14 +32,14 @@ test('the socket may come from elsewhere, bound or not', async () => {
   libc.bind(bound, Uint8Array.of(inet, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0))
 
   for (const fd of [bound, libc.socket(inet, datagrams | nonBlocking, 0)]) {
-    await using relay = await relayTo(server, { fd })
+    await using relay = relayTo(server, { openUdp: () => fd })
     expect(await relay.ask(question('example.com'), 'udp')).toBeDefined()
   }
 })
 
 test('IDs are ours, and not guessable from those of before', async () => {
   await using server = await fakeServer(answer())
-  await using relay = await relayTo(server)
+  await using relay = relayTo(server)
 
   for (let index = 0; index < 40; index += 1) await relay.ask(question('example.com', 1), 'udp')
 
@@ -63,7 +63,7 @@ test.each([
     ...answer('6.6.6.6')(query).map(lie),
     ...honest(query),
   ])
-  await using relay = await relayTo(server)
+  await using relay = relayTo(server)
   const forwarder = forwarderTo([server])
   const query = question('example.com', 4711)
 
@@ -79,7 +79,7 @@ test('a datagram of somebody else is not the reply, be it right in all else', as
     liar.send(answer('6.6.6.6')(query)[0] ?? '', from.port, from.address, () => (lied += 1))
     return []
   })
-  relay = await relayTo(server, { pendingMs: 100 })
+  relay = relayTo(server, { pendingMs: 100 })
 
   expect(await relay.ask(question('example.com'), 'udp')).toBeUndefined()
   expect(await forwarderTo([server]).ask(question('example.com'), 'udp')).toBeUndefined()
@@ -95,8 +95,8 @@ test('the question may come back in other case; an error may leave it out', asyn
   await using bare = await fakeServer((query) =>
     [changed(changed(query.subarray(0, 12), 2, 0x81), 5, 0)].map((head) => changed(head, 3, 1)),
   )
-  await using first = await relayTo(lower)
-  await using second = await relayTo(bare)
+  await using first = relayTo(lower)
+  await using second = relayTo(bare)
 
   expect(await first.ask(question('EXAMPLE.com', 9), 'udp')).toMatchObject({ 0: 0, 1: 9 })
   expect(await second.ask(question('example.com', 9), 'udp')).toHaveLength(12)
@@ -111,7 +111,7 @@ test('many wait at once and each gets its own reply, in whatever order they come
       server.socket.send(answer()(each)[0] ?? '', port, address)
     return []
   })
-  await using relay = await relayTo(server)
+  await using relay = relayTo(server)
   const queries = Array.from({ length: 200 }, (_, index) => question(`host${index}.example`, 7))
 
   const replies = await Promise.all(queries.map((query) => relay.ask(query, 'udp')))
@@ -121,7 +121,7 @@ test('many wait at once and each gets its own reply, in whatever order they come
 
 test('who comes when too many wait is not asked for, and may come again', async () => {
   await using server = await fakeServer(() => [])
-  await using relay = await relayTo(server, { mostPending: 2, pendingMs: 100 })
+  await using relay = relayTo(server, { mostPending: 2, pendingMs: 100 })
 
   const waiting = [1, 2].map((id) => relay.ask(question('example.com', id), 'udp'))
   expect(await relay.ask(question('example.com', 3), 'udp')).toBeUndefined()
@@ -134,7 +134,7 @@ test('who comes when too many wait is not asked for, and may come again', async 
 
 test('where nobody listens all are told at once, and answered when somebody does again', async () => {
   const gone = await fakeServer(answer())
-  await using relay = await relayTo(gone, { pendingMs: 2 ** 30 })
+  await using relay = relayTo(gone, { pendingMs: 2 ** 30 })
   await gone[Symbol.asyncDispose]()
 
   const replies = await Promise.all(
@@ -147,9 +147,31 @@ test('where nobody listens all are told at once, and answered when somebody does
   expect(await relay.ask(question('a.example'), 'udp')).toBeDefined()
 })
 
+test('a resolver that listens elsewhere by now is found by a new socket, with what waited', async () => {
+  const before = await fakeServer(() => [])
+  await using after = await fakeServer(answer())
+  // As connection tracking does: the first socket leads to the one, the next to the other.
+  const ports = [before.port, after.port]
+  await using relay = createRelay({
+    server: {
+      address: host,
+      get port() {
+        return ports.shift() ?? after.port
+      },
+    },
+    connect: () => net.connect(after.port, host),
+  })
+  const waiting = relay.ask(question('a.example', 1), 'udp')
+  await expect.poll(() => before.heard.length).toBe(1)
+  await before[Symbol.asyncDispose]()
+  const next = relay.ask(question('b.example', 2), 'udp')
+  expect(await waiting).toBeDefined()
+  expect(await next).toBeDefined()
+})
+
 test('a question by TCP goes over the connection that was opened for it, and by TCP only', async () => {
   await using server = await fakeServer(answer())
-  await using relay = await relayTo(server)
+  await using relay = relayTo(server)
   const query = question('example.com', 4711)
 
   expect(await relay.ask(query, 'tcp')).toEqual(answer()(query)[0])
@@ -162,17 +184,15 @@ test('a TCP server that lies, says nothing or hangs up is no answer', async () =
     answer()(changed(Buffer.from(query), 0, (query[0] ?? 0) ^ 1)),
   )
   await using mute = await fakeServer(() => [])
-  const relays = await Promise.all(
-    [liar, mute].map((server) => relayTo(server, { pendingMs: 100 })),
-  )
-  const hangUp = await relayTo(mute, {
+  const relays = [liar, mute].map((server) => relayTo(server, { pendingMs: 100 }))
+  const hangUp = relayTo(mute, {
     pendingMs: 2 ** 30,
     connect: () =>
       net.connect(mute.port, host).on('connect', function end(this: net.Socket) {
         this.destroy()
       }),
   })
-  const broken = await relayTo(mute, {
+  const broken = relayTo(mute, {
     connect: () => {
       throw new Error('no namespace')
     },
@@ -186,7 +206,7 @@ test('a TCP server that lies, says nothing or hangs up is no answer', async () =
 
 test('the end, or a signal, ends all waiting', async () => {
   await using mute = await fakeServer(() => [])
-  const relay = await relayTo(mute, { pendingMs: 2 ** 30 })
+  const relay = relayTo(mute, { pendingMs: 2 ** 30 })
   const controller = new AbortController()
 
   const aborted = relay.ask(question('a.example'), 'udp', controller.signal)
@@ -365,7 +385,7 @@ function addressOf({ port }: FakeServer): ServerAddress {
   return { address: host, port }
 }
 
-function relayTo(server: FakeServer, options: Partial<RelayOptions> = {}): Promise<Relay> {
+function relayTo(server: FakeServer, options: Partial<RelayOptions> = {}): Relay {
   return createRelay({
     server: addressOf(server),
     connect: () => net.connect(server.port, host),

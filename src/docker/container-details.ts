@@ -16,12 +16,15 @@ const attachment = z
   .object({
     NetworkID: text,
     EndpointID: text,
+    IPAddress: text,
+    GlobalIPv6Address: text,
     Aliases: z.array(z.string()).nullish(),
   })
-  .transform(({ NetworkID, EndpointID, Aliases }) => ({
+  .transform(({ NetworkID, EndpointID, IPAddress, GlobalIPv6Address, Aliases }) => ({
     /** Empty until the container is first started: then only the name is known. */
     networkId: NetworkID,
     endpointId: EndpointID,
+    addresses: [IPAddress, GlobalIPv6Address].filter((address) => address !== ''),
     aliases: Aliases ?? [],
   }))
 

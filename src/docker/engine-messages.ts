@@ -117,6 +117,18 @@ export const networkList = z.array(
     })),
 )
 
+const member = z
+  .object({ Name: text, IPv4Address: text, IPv6Address: text })
+  .transform(({ Name, IPv4Address, IPv6Address }) => ({
+    /** The container's, or `gateway_` and the name of its sandbox's file on Docker's own bridge. */
+    name: Name,
+    addresses: [IPv4Address, IPv6Address].filter((address) => address !== '').map(bareAddress),
+  }))
+
+export const networkMembers = z
+  .object({ Containers: z.record(z.string(), member).nullish() })
+  .transform(({ Containers }) => Object.values(Containers ?? {}))
+
 export const createdNetwork = z.object({ Id: z.string() }).transform(({ Id }) => Id)
 
 export const refusal = z.object({ message: z.string() }).transform(({ message }) => message)
@@ -192,6 +204,7 @@ function bareAddress(given: string): string {
 
 export type EngineInfo = z.infer<typeof engineInfo>
 export type EngineContainer = z.infer<typeof containerList>[number]
+export type NetworkMember = z.infer<typeof networkMembers>[number]
 export type EngineNetwork = z.infer<typeof networkList>[number]
 
 function orEmpty(value: string | null | undefined): string {

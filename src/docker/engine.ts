@@ -22,16 +22,22 @@ import {
   createdNetwork,
   engineInfo,
   networkList,
+  networkMembers,
   refusal,
 } from './engine-messages.ts'
-import type { EngineContainer, EngineInfo, EngineNetwork } from './engine-messages.ts'
+import type {
+  EngineContainer,
+  EngineInfo,
+  EngineNetwork,
+  NetworkMember,
+} from './engine-messages.ts'
 import { followEvents } from './events.ts'
 import type { EngineEvent } from './events.ts'
 import { createSwarmApi } from './swarm.ts'
 import type { SwarmApi } from './swarm.ts'
 
 export type { ContainerDetails } from './container-details.ts'
-export type { EngineContainer, EngineNetwork } from './engine-messages.ts'
+export type { EngineContainer, EngineNetwork, NetworkMember } from './engine-messages.ts'
 
 export interface EngineCall {
   readonly signal?: AbortSignal | undefined
@@ -47,6 +53,8 @@ export interface Engine {
    * up to the deadline, which is a fault then.
    */
   readonly container: (id: string, call?: EngineCall) => Promise<ContainerDetails | undefined>
+  /** What is attached to a network of this host, Docker's own attachments among it; none if it is not there. */
+  readonly members: (network: string, call?: EngineCall) => Promise<readonly NetworkMember[]>
   /** All of them, with all that they were made with. */
   readonly networks: (call?: EngineCall) => Promise<readonly EngineNetwork[]>
   /**
@@ -97,13 +105,7 @@ export function createEngine({
     info: ({ signal } = {}) => get(line, { path: '/info', signal, schema: engineInfo }),
     containers: ({ signal } = {}) =>
       get(line, { path: '/containers/json?all=1', signal, schema: containerList }),
-    async container(id, { signal } = {}) {
-      const path = `/containers/${encodeURIComponent(id)}/json`
-      const answer = await askEngine(line, { method: 'GET', path, signal })
-      if (answer.status === 404) return undefined
-      if (answer.status !== 200) throw unexpected(line, answer)
-      return read(line, { answer, schema: containerDetails })
-    },
+    ...lookups(line),
     networks: ({ signal } = {}) => get(line, { path: '/networks', signal, schema: networkList }),
     async createNetwork(named, settings, { signal } = {}) {
       const isTooOld = !settings.ipv4 && !(await knows(line, apiWithoutIpv4, signal))
@@ -147,14 +149,37 @@ interface Line {
   readonly socket: string
 }
 
+/** About one thing, which need not be there. */
+function lookups(line: Line): Pick<Engine, 'container' | 'members'> {
+  return {
+    container: (id, { signal } = {}) =>
+      getIfAny(line, {
+        path: `/containers/${encodeURIComponent(id)}/json`,
+        signal,
+        schema: containerDetails,
+      }),
+    async members(network, { signal } = {}) {
+      const path = `/networks/${encodeURIComponent(network)}`
+      return (await getIfAny(line, { path, signal, schema: networkMembers })) ?? []
+    },
+  }
+}
+
 interface Get<T> {
   readonly path: string
   readonly signal: AbortSignal | undefined
   readonly schema: z.ZodType<T>
 }
 
-async function get<T>(line: Line, { path, signal, schema }: Get<T>): Promise<T> {
+async function get<T>(line: Line, question: Get<T>): Promise<T> {
+  const found = await getIfAny(line, question)
+  if (found === undefined) throw engineUnreachable(line.socket, `nothing at ${question.path}`)
+  return found
+}
+
+async function getIfAny<T>(line: Line, { path, signal, schema }: Get<T>): Promise<T | undefined> {
   const answer = await askEngine(line, { method: 'GET', path, signal })
+  if (answer.status === 404) return undefined
   if (answer.status !== 200) throw unexpected(line, answer)
   return read(line, { answer, schema })
 }

@@ -161,6 +161,16 @@ export const socketInUse = defineFault('SOCKET_IN_USE', TEMPORARY, (socket: stri
   remedy: `See which with "ss -xlp | grep ${socket}"; stop it, or choose another path.`,
 }))
 
+export const dnsListenFailed = defineFault(
+  'DNS_LISTEN_FAILED',
+  TEMPORARY,
+  (address: string, reason: string) => ({
+    summary: `names cannot be asked for at ${address}, port 53: ${reason}`,
+    remedy:
+      'See what else is there with "ss -lnp sport = 53", or launch with another --dns-listen-address (or none).',
+  }),
+)
+
 export const portInUse = defineFault(
   'PORT_IN_USE',
   TEMPORARY,

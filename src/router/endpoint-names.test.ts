@@ -63,8 +63,8 @@ test('before the engine shows either, it is known by what runs in its sandbox', 
 
 test('of several attachments the one of this network counts, by its name before a first start', async () => {
   const others = [
-    { network: 'elsewhere', networkId: '', endpointId: '', aliases: ['wrong'] },
-    { network: 'front-net', networkId: '', endpointId: '', aliases: ['right'] },
+    { network: 'elsewhere', networkId: '', endpointId: '', addresses: [], aliases: ['wrong'] },
+    { network: 'front-net', networkId: '', endpointId: '', addresses: [], aliases: ['right'] },
   ]
   const names = create({ containers: [{ ...container({}), attachments: others }], owner: id })
   expect((await names.of(endpoint, signal))?.names).toEqual(['web', 'c2ce8a03998c', 'right'])
@@ -125,6 +125,8 @@ function create({ containers, owner, onChange = () => {} }: World): EndpointName
       withEndpoint: (wanted) =>
         containers.find(({ attachments }) => attachments.some((one) => one.endpointId === wanted)),
       inSandbox: (wanted) => containers.find(({ pid, sandbox }) => pid > 0 && sandbox === wanted),
+      withAddress: () => undefined,
+      bridgeAddress: () => undefined,
       networkName: (dockerId) => (dockerId === 'n1' ? 'front-net' : undefined),
       find: async (wanted) => all.get(wanted),
     },
@@ -142,7 +144,13 @@ function container({
   readonly pid?: number
   readonly sandbox?: string
 }): ContainerDetails {
-  const base = { network: 'front-net', networkId: '', endpointId: '', aliases: ['api'] }
+  const base = {
+    network: 'front-net',
+    networkId: '',
+    endpointId: '',
+    addresses: [],
+    aliases: ['api'],
+  }
   const words = { id, name: 'web', hostname: 'c2ce8a03998c', domainname: '' }
   return { ...words, pid, sandbox, attachments: [{ ...base, ...attachment }] }
 }

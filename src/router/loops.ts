@@ -21,6 +21,8 @@ import type { Logger } from './log.ts'
 const resyncMs = 20_000
 /** Others change the host's firewall without telling anybody: firewalld, Docker, people. */
 const filtersResyncMs = 10_000
+/** Docker's bridge appears with Docker, and nobody says so. */
+const listenersResyncMs = 2000
 const maxBackoffMs = 20_000
 /** What a container's start gives the neighbours to hear of it; more would only delay it. */
 const announceMs = 400
@@ -46,7 +48,15 @@ export interface Loops {
 
 export type Targets = Readonly<
   Record<
-    'links' | 'sweep' | 'tables' | 'filters' | 'publication' | 'memory' | 'spread' | 'resolvers',
+    | 'links'
+    | 'sweep'
+    | 'tables'
+    | 'filters'
+    | 'publication'
+    | 'memory'
+    | 'spread'
+    | 'resolvers'
+    | 'listeners',
     AnyTarget
   >
 >
@@ -74,13 +84,15 @@ export function startLoops(
   const filters = start(targets.filters, { everyMs: filtersResyncMs })
   // A network that came back into this host's memory concerns its links and tables.
   const memory = start(targets.memory, { onChanged: ringAll })
-  const inOrder = [links, start(targets.sweep), tables, publication, memory, filters]
+  const quick = [links, start(targets.sweep), tables, publication, memory]
+  const inOrder = [...quick, filters]
   // Docker may be away; that is not our disorder, and nothing else depends on it.
   const spread = start(targets.spread)
   // A kernel that cannot do it leaves names to Docker; containers talk all the same.
   const resolvers = start(targets.resolvers)
-  const ringable = [...inOrder.filter((loop) => loop !== filters), resolvers]
-  const all = [...inOrder, spread, resolvers]
+  const listeners = start(targets.listeners, { everyMs: listenersResyncMs })
+  const ringable = [...quick, resolvers]
+  const all = [...inOrder, spread, resolvers, listeners]
   const done = Promise.all(all.map((loop) => loop.done))
   return {
     ringAll,

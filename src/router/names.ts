@@ -8,6 +8,7 @@ import type { NameQuestion, Resolution } from '../naming/resolve.ts'
 import type { Turns } from '../reconcile/turns.ts'
 import type { Dns } from '../settings/dns.ts'
 import type { View } from '../store/view.ts'
+import type { Listeners } from '../targets/listeners.ts'
 import { openResolver } from '../targets/resolver.ts'
 import type { Resolver } from '../targets/resolver.ts'
 import { createResolvers } from '../targets/resolvers.ts'
@@ -16,15 +17,19 @@ import { toAnswer } from './answers.ts'
 import { createByHand } from './by-hand.ts'
 import type { ByHand } from './by-hand.ts'
 import { createListings } from './directory.ts'
+import type { Listings } from './directory.ts'
 import { createEndpointNames } from './endpoint-names.ts'
 import type { Facts, OwnEndpoint } from './facts.ts'
+import { createHostListeners } from './host-listeners.ts'
 import type { Logger } from './log.ts'
 import { createRoster } from './roster.ts'
 
 export interface Names {
   /** Opens the resolver of an endpoint that joins, and says what its container is called; never fails. */
   readonly introduce: (endpoint: OwnEndpoint, signal: AbortSignal) => Promise<Naming | undefined>
-  readonly target: Resolvers<Resolver>['target']
+  readonly resolvers: Resolvers<Resolver>['target']
+  /** In the host's own network namespace. */
+  readonly listeners: Listeners['target']
   /** What this host itself may know, of all networks: addresses of a name, or names of an address. */
   readonly lookup: (question: NameQuestion) => Resolution
   /** What somebody adds and removes. */
@@ -50,7 +55,7 @@ export interface NamesSources {
 
 export function createNames(sources: NamesSources): Names {
   const { facts, turns, engine, dns, onChange, log, signal } = sources
-  const { domain, ttlSeconds } = dns
+  const { domain } = dns
   const listings = createListings({ ...sources, domain })
   const roster = createRoster({ engine, onChange: () => void refresh() })
   const names = createEndpointNames({ facts, turns, roster, domain, ownerOf: findOwner, onChange })
@@ -71,16 +76,11 @@ export function createNames(sources: NamesSources): Names {
   const resolvers = createResolvers({
     desired: () => (dns.isOn ? listings.sandboxes() : nobody),
     find: findSandbox,
-    open: (sandbox, file) =>
-      openResolver(file, {
-        zone: domain,
-        ttlSeconds,
-        decide: (question) =>
-          toAnswer(listings.answer(question, sandbox), { ttlSeconds, random: Math.random }),
-      }),
+    open: (sandbox, file) => openFor(sandbox, file, { listings, dns }),
     // What fails here is made up for with the engine's next news.
     onOpened: (sandbox) => void names.meet(sandbox, signal).catch(() => {}),
   })
+  const listeners = createHostListeners({ engine, roster, listings, dns, version: facts.version })
   return {
     async introduce(endpoint, callSignal) {
       try {
@@ -90,11 +90,13 @@ export function createNames(sources: NamesSources): Names {
       }
       return names.of(endpoint, callSignal).catch(() => endpoint.naming)
     },
-    target: resolvers.target,
+    resolvers: resolvers.target,
+    listeners: listeners.target,
     lookup: listings.answerHost,
     byHand,
     async run() {
       await Promise.all([roster.follow(signal), resolvers.keep(signal)])
+      await listeners[Symbol.asyncDispose]()
     },
   }
 }
@@ -102,6 +104,20 @@ export function createNames(sources: NamesSources): Names {
 function knownNetworks({ facts, view }: NamesSources): ReadonlySet<NetworkId> {
   const own = [...facts.networks.values()].filter(({ removed }) => removed !== true)
   return new Set([...view.networks().keys(), ...own.map(({ id }) => id)])
+}
+
+function openFor(
+  sandbox: string,
+  file: string,
+  { listings, dns }: { readonly listings: Listings; readonly dns: Dns },
+): Promise<Resolver> {
+  const { domain: zone, ttlSeconds } = dns
+  return openResolver(file, {
+    zone,
+    ttlSeconds,
+    decide: (question) =>
+      toAnswer(listings.answer(question, sandbox), { ttlSeconds, random: Math.random }),
+  })
 }
 
 const nobody: ReadonlyMap<string, unknown> = new Map()

@@ -102,7 +102,9 @@ function container(
   id: string,
   { name, endpointId = '' }: { readonly name: string; readonly endpointId?: string },
 ): ContainerDetails {
-  const attachments = [{ network: 'front', networkId: 'n1', endpointId, aliases: [] }]
+  const attachments = [
+    { network: 'front', networkId: 'n1', endpointId, addresses: [], aliases: [] },
+  ]
   return { id, name, hostname: id, domainname: '', pid: 7, sandbox: `/netns/${id}`, attachments }
 }
 

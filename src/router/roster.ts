@@ -19,6 +19,10 @@ export interface Roster {
   readonly withEndpoint: (id: string) => ContainerDetails | undefined
   /** The running one whose own network namespace this is. */
   readonly inSandbox: (path: string) => ContainerDetails | undefined
+  /** The running one that has an address on any network of this engine. */
+  readonly withAddress: (address: string) => ContainerDetails | undefined
+  /** Where Docker's own first bridge is, which every container reaches unless it has no way out. */
+  readonly bridgeAddress: () => string | undefined
   /** Of the engine's network with this ID. */
   readonly networkName: (dockerId: string) => string | undefined
   /**
@@ -40,6 +44,7 @@ const atOnce = 4
 /** When it answers, but not to everything: it is starting. */
 const attempts = 5
 const retryMs = 1000
+const dockerBridge = 'bridge'
 const filters = {
   type: ['container', 'network'],
   event: ['create', 'start', 'rename', 'destroy', 'connect', 'disconnect', 'remove'],
@@ -55,6 +60,7 @@ export function createRoster({ engine, onChange }: RosterSources): Roster {
       engine.networks({ signal }),
     ])
     for (const { id, name } of networks) known.networkNames.set(id, name)
+    known.setBridge(networks.find(({ name }) => name === dockerBridge)?.settings.ipam[0]?.gateway)
     known.keepOnly(new Set(listed.map(({ id }) => id)))
     const waiting = listed.map(({ id }) => id)
     async function work(): Promise<void> {
@@ -91,6 +97,7 @@ export function createRoster({ engine, onChange }: RosterSources): Roster {
 interface Known {
   readonly read: Omit<Roster, 'find' | 'follow'>
   readonly networkNames: Map<string, string>
+  readonly setBridge: (address: string | undefined) => void
   readonly note: (id: string, found: ContainerDetails | undefined) => void
   readonly keepOnly: (ids: ReadonlySet<string>) => void
 }
@@ -100,6 +107,7 @@ function createKnown(onChange: () => void): Known {
   const networkNames = new Map<string, string>()
   const index = remember(() => createIndex(containers.values()))
   let version = 0
+  let bridge: string | undefined
   function change(): void {
     version += 1
     onChange()
@@ -109,9 +117,14 @@ function createKnown(onChange: () => void): Known {
       containers: () => containers,
       withEndpoint: (id) => index(String(version)).endpoints.get(id),
       inSandbox: (path) => index(String(version)).sandboxes.get(path),
+      withAddress: (address) => index(String(version)).addresses.get(address),
+      bridgeAddress: () => bridge,
       networkName: (dockerId) => networkNames.get(dockerId),
     },
     networkNames,
+    setBridge(address) {
+      bridge = address
+    },
     note(id, found) {
       if (found === undefined) containers.delete(id)
       else containers.set(id, found)
@@ -153,16 +166,22 @@ function createLook(
 function createIndex(containers: Iterable<ContainerDetails>): {
   readonly endpoints: ReadonlyMap<string, ContainerDetails>
   readonly sandboxes: ReadonlyMap<string, ContainerDetails>
+  readonly addresses: ReadonlyMap<string, ContainerDetails>
 } {
   const endpoints = new Map<string, ContainerDetails>()
   const sandboxes = new Map<string, ContainerDetails>()
+  const byAddress = new Map<string, ContainerDetails>()
   for (const container of containers) {
-    for (const { endpointId } of container.attachments) endpoints.set(endpointId, container)
-    if (container.pid > 0) sandboxes.set(container.sandbox, container)
+    const isUp = container.pid > 0
+    if (isUp) sandboxes.set(container.sandbox, container)
+    for (const { endpointId, addresses } of container.attachments) {
+      endpoints.set(endpointId, container)
+      for (const address of isUp ? addresses : []) byAddress.set(address, container)
+    }
   }
   endpoints.delete('')
   sandboxes.delete('')
-  return { endpoints, sandboxes }
+  return { endpoints, sandboxes, addresses: byAddress }
 }
 
 async function insist(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
@@ -185,7 +204,7 @@ async function findInList(
   const found = listed.find((one) => one.id === id)
   if (found === undefined) return undefined
   const attachments = found.attachments.map(({ network, networkId, endpointId }) => {
-    return { network, networkId, endpointId, aliases: [] }
+    return { network, networkId, endpointId, addresses: [], aliases: [] }
   })
   const unknown = { hostname: '', domainname: '', pid: 0, sandbox: '' }
   return { ...unknown, id, name: found.name, attachments }

@@ -61,6 +61,7 @@ export function createTargets(parts: Parts, linkEvents: () => number): Targets {
     filters: anyTarget(filtersTarget(async () => filters(cluster.hostAddresses().join(' ')))),
     memory: anyTarget(memoryTarget(facts, { cluster, kept: spreading.segments })),
     spread: anyTarget(spreading.target),
-    resolvers: anyTarget(parts.names.target),
+    resolvers: anyTarget(parts.names.resolvers),
+    listeners: anyTarget(parts.names.listeners),
   }
 }

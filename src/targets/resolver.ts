@@ -8,6 +8,7 @@
  */
 
 import { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createRelay } from '../dns/relay.ts'
 import type { Relay } from '../dns/relay.ts'
 import type { Counters, ResponderOptions } from '../dns/respond.ts'
@@ -27,6 +28,8 @@ export type ResolverOptions = Pick<ResponderOptions, 'decide' | 'zone' | 'ttlSec
 const mostUdpBytes = 1232
 /** Docker's answers are handed on as they are. */
 const mostPassedUdpBytes = 65_535
+/** For what was on its way to us when the rules went. */
+const lingerMs = 20
 
 /**
  * @param file of the network namespace.
@@ -34,15 +37,15 @@ const mostPassedUdpBytes = 65_535
  */
 export async function openResolver(file: string, options: ResolverOptions): Promise<Resolver> {
   const foothold = openFoothold(file)
-  const opened: AsyncDisposable[] = [
-    { [Symbol.asyncDispose]: async () => foothold[Symbol.dispose]() },
-  ]
+  const opened: AsyncDisposable[] = []
   async function close(): Promise<void> {
-    // Rules first: nothing may be sent to a socket that is closed.
+    // Rules first: nothing may be sent to a socket that is closed, nor lie there unanswered.
+    foothold[Symbol.dispose]()
+    await sleep(lingerMs)
     for (const part of opened.splice(0)) await part[Symbol.asyncDispose]()
   }
   try {
-    const upstream = await relayToDocker(foothold)
+    const upstream = relayToDocker(foothold)
     opened.push(upstream)
     const server = await serveDns({
       ...options,
@@ -68,10 +71,10 @@ export async function openResolver(file: string, options: ResolverOptions): Prom
   }
 }
 
-function relayToDocker(foothold: Foothold): Promise<Relay> {
+function relayToDocker(foothold: Foothold): Relay {
   return createRelay({
     server: { address: resolverAddress, port: resolverPort },
-    fd: foothold.openUdp(),
+    openUdp: foothold.openUdp,
     connect: () => new Socket({ fd: foothold.connectTcp(resolverAddress, resolverPort) }),
   })
 }

@@ -13,7 +13,7 @@ import type { StepFailure, Target } from '../reconcile/reconcile.ts'
 export interface OpenResolver extends AsyncDisposable {
   /** Of its namespace. */
   readonly inode: bigint
-  /** Keeps lookups coming here; to be called every second. */
+  /** Keeps lookups coming here; to be called every second. @throws what the kernel refuses. */
   readonly beat: () => void
 }
 
@@ -56,7 +56,8 @@ export function createResolvers<R extends OpenResolver>(
   return {
     target: {
       name: 'resolvers',
-      desired: async () => desired(),
+      // A new object each time: that a namespace comes to be is nobody's damage.
+      desired: async () => new Map(desired()),
       async observe() {
         const inodes = new Map([...all].map(([sandbox, { inode }]) => [sandbox, inode]))
         const wanted = new Set([...desired().keys(), ...inodes.keys()])
@@ -72,12 +73,21 @@ export function createResolvers<R extends OpenResolver>(
     open: () => all,
     async keep(signal) {
       const timer = setInterval(() => {
-        for (const resolver of all.values()) resolver.beat()
+        for (const resolver of all.values()) beatQuietly(resolver)
       }, beatMs)
       if (!signal.aborted) await once(signal, 'abort')
       clearInterval(timer)
       await Promise.allSettled([...all.keys()].map(close))
     },
+  }
+}
+
+/** What the kernel refuses now it may grant at the next beat; until then Docker is asked. */
+function beatQuietly(resolver: OpenResolver): void {
+  try {
+    resolver.beat()
+  } catch {
+    // For instance: another router is ending just now, and its rules are still there.
   }
 }
 
