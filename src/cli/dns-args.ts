@@ -1,7 +1,8 @@
 /**
- * `weave dns-args`: what to give `docker run` so that a container asks this host's router for names.
- * Containers on a network of ours need none of it; this is for others. Prints nothing where there is
- * nothing to give, so that it can stand in a command line.
+ * `weave dns-args`: what to give `docker run` so that a container's very first lookup comes to this host's
+ * router, on engines that start a container before anybody can be in its network namespace (up to 27).
+ * Elsewhere it does no harm. Prints nothing where there is nothing to give, so that it can stand in a
+ * command line.
  */
 
 import type { Command } from 'commander'

@@ -5,6 +5,7 @@
  * Also: which networks a sandbox is on, for what its container may be told.
  */
 
+import { isEndpointId } from '../model/cluster.ts'
 import type { HostId, NetworkId } from '../model/cluster.ts'
 import { resolve } from '../naming/resolve.ts'
 import type { Added, Directory, Named, NameQuestion, Resolution } from '../naming/resolve.ts'
@@ -12,6 +13,7 @@ import type { View } from '../store/view.ts'
 import { toLocalEndpoint } from './facts.ts'
 import type { Facts } from './facts.ts'
 import { remember } from './remember.ts'
+import type { Roster } from './roster.ts'
 import { saidHere } from './static-names.ts'
 
 export interface Listings {
@@ -24,6 +26,7 @@ export interface Listings {
 }
 
 export interface ListingsSources {
+  readonly roster: Pick<Roster, 'inSandbox' | 'called'>
   readonly self: HostId
   readonly facts: Facts
   readonly view: Pick<
@@ -40,7 +43,12 @@ export function createListings(sources: ListingsSources): Listings {
   return {
     answer(question, sandbox) {
       const networks = sandboxes(String(facts.version())).get(sandbox) ?? []
-      return resolve(question, { networks }, { directory, domain })
+      const resolution = resolve(question, { networks }, { directory, domain })
+      if (resolution.kind !== 'addresses' && resolution.kind !== 'no-data') return resolution
+      const rivals = findRivals(question.name, sandbox, sources)
+      if (rivals.length === 0) return resolution
+      const ours = containersNamed(question.name, networks, directory)
+      return rivals.every((container) => ours.has(container)) ? resolution : { kind: 'foreign' }
     },
     answerHost(question) {
       const networks = new Set([...view.networks().keys(), ...facts.networks.keys()])
@@ -78,6 +86,35 @@ function createDirectory({ self, facts, view }: ListingsSources): Directory {
       yield* added().filter(({ addresses }) => addresses.includes(address))
     },
   }
+}
+
+/**
+ * Containers of this engine that go by the name in a network which is not ours and which the asker is on,
+ * too. One that we do not know by that name was meant before there was weave, and Docker says who it is.
+ */
+function findRivals(
+  asked: string,
+  sandbox: string,
+  { roster, facts }: ListingsSources,
+): readonly string[] {
+  const name = asked.toLowerCase()
+  const attachments = roster.inSandbox(sandbox)?.attachments ?? []
+  return attachments.flatMap(({ endpointId, networkId }) =>
+    isEndpointId(endpointId) && facts.endpoints.has(endpointId)
+      ? []
+      : roster.called(name, networkId),
+  )
+}
+
+function containersNamed(
+  asked: string,
+  networks: readonly NetworkId[],
+  directory: Directory,
+): ReadonlySet<string> {
+  const named = networks.flatMap((network) => [
+    ...directory.endpointsNamed(network, asked.toLowerCase()),
+  ])
+  return new Set(named.map(({ naming }) => naming?.container ?? ''))
 }
 
 /** By network and name, and by network and address: a slash is in none of them. */

@@ -6,10 +6,12 @@ import type { StaticName } from '../model/static-name.ts'
 import { shortId } from '../naming/called.ts'
 import type { Dns } from '../settings/dns.ts'
 import type { Facts } from './facts.ts'
+import type { Activity } from './names.ts'
 import { saidHere } from './static-names.ts'
 
 export interface DnsStatusSources {
   readonly dns: Dns
+  readonly activity: Activity
   readonly self: Host
   readonly facts: Pick<Facts, 'staticNames' | 'endpoints'>
   readonly hosts: ReadonlyMap<HostId, Host>
@@ -19,7 +21,10 @@ export interface DnsStatusSources {
 
 type AddedName = Status['dns']['added'][number]
 
-export function renderDns({ dns, self, facts, hosts, added }: DnsStatusSources): Status['dns'] {
+export function renderDns(sources: DnsStatusSources): Status['dns'] {
+  const { dns, activity, self, facts, hosts, added } = sources
+  const { listening, containers, questions } = activity
+  const bridge = listening.get('bridge')
   const said = new Set(saidHere(facts, self.id).map(({ id }) => id))
   const own = [...facts.staticNames.values()].map(({ id, container, ...name }): AddedName => {
     const owner = container === undefined ? undefined : shortId(container)
@@ -35,10 +40,10 @@ export function renderDns({ dns, self, facts, hosts, added }: DnsStatusSources):
     on: dns.isOn,
     domain: dns.domain,
     ttlSeconds: dns.ttlSeconds,
-    listening: [],
-    containers: 0,
-    questions: {},
-    args: '',
+    listening: [...listening.values()],
+    containers,
+    questions: { ...questions },
+    args: bridge === undefined ? '' : `--dns=${bridge} --dns-search=${dns.domain}`,
     added: [
       ...own,
       ...others.map(({ host, ...name }): AddedName => {

@@ -24,10 +24,14 @@ const endpoint: OwnEndpoint = {
   sandbox: '/netns/web',
 }
 
+const joinedMs = Date.parse(endpoint.since)
+
+let now = 0
 let folder = ''
 let facts: Facts
 
 beforeEach(async () => {
+  now = joinedMs
   folder = await mkdtemp(path.join(tmpdir(), 'weave-names-'))
   facts = await openFacts(readPaths({ WEAVE_STATE_DIR: folder }), () => {})
   await facts.setEndpoint(endpoint)
@@ -79,6 +83,20 @@ test('what is known stays while the engine says nothing', async () => {
   expect(await names.of({ ...endpoint, naming }, signal)).toEqual(naming)
 })
 
+test('a container that ended without our being told has no name, once the engine has said all', async () => {
+  const naming = { container: 'c2ce8a03998c', network: 'front-net', names: ['web'] }
+  await facts.setEndpoint({ ...endpoint, naming })
+  const ended = [container({ attachment: { networkId: 'n1' } })]
+  now = joinedMs + 29_000
+  await create({ containers: ended, isRead: true }).refresh()
+  expect(namingNow()).toEqual(naming)
+  now = joinedMs + 31_000
+  await create({ containers: ended }).refresh()
+  expect(namingNow()).toEqual(naming)
+  await create({ containers: ended, isRead: true }).refresh()
+  expect(namingNow()).toBeUndefined()
+})
+
 test('an endpoint that has left gets no names, and is not brought back', async () => {
   await facts.setEndpoint({ ...endpoint, phase: 'left' })
   const names = create({ containers: [container({ attachment: { endpointId: 'e1' } })] })
@@ -111,10 +129,12 @@ test('only a change is told', async () => {
 interface World {
   readonly containers: readonly ContainerDetails[]
   readonly owner?: string
+  /** The engine has said all that it has. */
+  readonly isRead?: boolean
   readonly onChange?: () => void
 }
 
-function create({ containers, owner, onChange = () => {} }: World): EndpointNames {
+function create({ containers, owner, isRead = false, onChange = () => {} }: World): EndpointNames {
   const all = new Map(containers.map((one) => [one.id, one]))
   return createEndpointNames({
     facts,
@@ -127,11 +147,15 @@ function create({ containers, owner, onChange = () => {} }: World): EndpointName
       inSandbox: (wanted) => containers.find(({ pid, sandbox }) => pid > 0 && sandbox === wanted),
       withAddress: () => undefined,
       bridgeAddress: () => undefined,
+      called: () => [],
+      runs: (short) =>
+        isRead ? containers.some((one) => one.pid > 0 && one.id.startsWith(short)) : undefined,
       networkName: (dockerId) => (dockerId === 'n1' ? 'front-net' : undefined),
       find: async (wanted) => all.get(wanted),
     },
     ownerOf: async (sandbox) => (sandbox === '/netns/web' ? owner : undefined),
     onChange,
+    now: () => now,
   })
 }
 

@@ -34,25 +34,38 @@ export interface EndpointNamesSources {
   /** The whole ID of the container that has processes in a sandbox, if it can be told. */
   readonly ownerOf: (sandbox: string) => Promise<string | undefined>
   readonly onChange: () => void
+  /** Milliseconds since 1970, as `since` of an endpoint is told in. */
+  readonly now: () => number
 }
 
 type Attachment = ContainerDetails['attachments'][number]
 
 /** What a container's start may wait for its names; they follow when it was too short. */
 const patienceMs = 100
+/** From Join to the first process; only then does the engine say that a container runs. */
+const longestStartMs = 30_000
 
 export function createEndpointNames(sources: EndpointNamesSources): EndpointNames {
-  const { facts, turns, onChange } = sources
+  const { facts, turns, roster, onChange } = sources
   const { known, find } = createNamer(sources)
 
   /** True when it was called otherwise before. */
   async function renew(id: EndpointId, look: Look): Promise<boolean> {
     const endpoint = facts.endpoints.get(id)
     if (endpoint === undefined || endpoint.phase === 'left') return false
-    const naming = (await look(endpoint)) ?? endpoint.naming
+    const naming = (await look(endpoint)) ?? (isOver(endpoint) ? undefined : endpoint.naming)
     if (JSON.stringify(naming) === JSON.stringify(endpoint.naming)) return false
     await facts.setEndpoint({ ...endpoint, naming })
     return true
+  }
+
+  /**
+   * Its container ended, and we were not there to be told. One that is being started does not run yet, either,
+   * but has joined a moment ago.
+   */
+  function isOver({ naming, since }: OwnEndpoint): boolean {
+    if (naming === undefined || roster.runs(naming.container) !== false) return false
+    return sources.now() - Date.parse(since) > longestStartMs
   }
 
   async function renewAll(endpoints: Iterable<OwnEndpoint>, look: Look): Promise<void> {

@@ -9,6 +9,7 @@ import type { Connection } from './connection.ts'
 import { renderDns } from './dns-status.ts'
 import type { Facts } from './facts.ts'
 import type { Loops } from './loops.ts'
+import type { Names } from './names.ts'
 import type { RouterOptions } from './parts.ts'
 import { renderPools } from './pool-status.ts'
 import type { Prepared } from './prepare.ts'
@@ -23,6 +24,7 @@ export interface InspectionSources {
   readonly connection: Connection
   readonly loops: Loops
   readonly spreading: Spreading
+  readonly names: Names
   readonly warnings: readonly string[]
   readonly startedAt: Date
   readonly runAs?: RouterOptions['runAs']
@@ -67,6 +69,7 @@ export function inspect(sources: InspectionSources): Status {
     pools: renderPools(sources),
     dns: renderDns({
       dns: readDns(settings),
+      activity: sources.names.activity(),
       self,
       facts,
       hosts,

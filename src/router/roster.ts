@@ -11,6 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ContainerDetails, Engine } from '../docker/engine.ts'
 import type { EngineEvent } from '../docker/events.ts'
+import { nameContainer, shortId } from '../naming/called.ts'
 import { remember } from './remember.ts'
 
 export interface Roster {
@@ -23,6 +24,10 @@ export interface Roster {
   readonly withAddress: (address: string) => ContainerDetails | undefined
   /** Where Docker's own first bridge is, which every container reaches unless it has no way out. */
   readonly bridgeAddress: () => string | undefined
+  /** Whether a container runs, by the first 12 digits of its ID; undefined while the engine has not said all. */
+  readonly runs: (container: string) => boolean | undefined
+  /** Running containers that are called so in a network of the engine; their IDs, 12 hex digits each. */
+  readonly called: (name: string, networkId: string) => readonly string[]
   /** Of the engine's network with this ID. */
   readonly networkName: (dockerId: string) => string | undefined
   /**
@@ -67,6 +72,7 @@ export function createRoster({ engine, onChange }: RosterSources): Roster {
       for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await look(id, signal)
     }
     await Promise.all(Array.from({ length: atOnce }, work))
+    known.setRead()
   }
 
   function hear(event: EngineEvent, signal: AbortSignal): void {
@@ -98,6 +104,8 @@ interface Known {
   readonly read: Omit<Roster, 'find' | 'follow'>
   readonly networkNames: Map<string, string>
   readonly setBridge: (address: string | undefined) => void
+  /** All that the engine has is known now. */
+  readonly setRead: () => void
   readonly note: (id: string, found: ContainerDetails | undefined) => void
   readonly keepOnly: (ids: ReadonlySet<string>) => void
 }
@@ -108,6 +116,7 @@ function createKnown(onChange: () => void): Known {
   const index = remember(() => createIndex(containers.values()))
   let version = 0
   let bridge: string | undefined
+  let isRead = false
   function change(): void {
     version += 1
     onChange()
@@ -119,11 +128,17 @@ function createKnown(onChange: () => void): Known {
       inSandbox: (path) => index(String(version)).sandboxes.get(path),
       withAddress: (address) => index(String(version)).addresses.get(address),
       bridgeAddress: () => bridge,
+      runs: (container) => (isRead ? index(String(version)).running.has(container) : undefined),
+      called: (name, networkId) => index(String(version)).names.get(`${networkId}/${name}`) ?? [],
       networkName: (dockerId) => networkNames.get(dockerId),
     },
     networkNames,
     setBridge(address) {
       bridge = address
+    },
+    setRead() {
+      isRead = true
+      change()
     },
     note(id, found) {
       if (found === undefined) containers.delete(id)
@@ -167,21 +182,41 @@ function createIndex(containers: Iterable<ContainerDetails>): {
   readonly endpoints: ReadonlyMap<string, ContainerDetails>
   readonly sandboxes: ReadonlyMap<string, ContainerDetails>
   readonly addresses: ReadonlyMap<string, ContainerDetails>
+  /** By network and name. */
+  readonly names: ReadonlyMap<string, readonly string[]>
+  readonly running: ReadonlySet<string>
 } {
   const endpoints = new Map<string, ContainerDetails>()
   const sandboxes = new Map<string, ContainerDetails>()
   const byAddress = new Map<string, ContainerDetails>()
+  const names = new Map<string, string[]>()
+  const running = new Set<string>()
   for (const container of containers) {
     const isUp = container.pid > 0
-    if (isUp) sandboxes.set(container.sandbox, container)
-    for (const { endpointId, addresses } of container.attachments) {
-      endpoints.set(endpointId, container)
-      for (const address of isUp ? addresses : []) byAddress.set(address, container)
+    if (isUp) {
+      sandboxes.set(container.sandbox, container)
+      running.add(shortId(container.id))
+    }
+    for (const attachment of container.attachments) {
+      endpoints.set(attachment.endpointId, container)
+      if (!isUp) continue
+      for (const address of attachment.addresses) byAddress.set(address, container)
+      for (const name of namesIn(container, attachment)) {
+        const key = `${attachment.networkId}/${name}`
+        names.set(key, [...(names.get(key) ?? []), shortId(container.id)])
+      }
     }
   }
   endpoints.delete('')
   sandboxes.delete('')
-  return { endpoints, sandboxes, addresses: byAddress }
+  return { endpoints, sandboxes, addresses: byAddress, names, running }
+}
+
+function namesIn(
+  container: ContainerDetails,
+  attachment: ContainerDetails['attachments'][number],
+): readonly string[] {
+  return nameContainer(container, attachment, { domain: '' }).names
 }
 
 async function insist(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
