@@ -28,21 +28,32 @@ const attachment = z
     aliases: Aliases ?? [],
   }))
 
+const words = {
+  Name: text,
+  State: z.object({ Running: z.boolean().nullish(), Pid: z.number().nullish() }).nullish(),
+  Config: z.object({ Hostname: text, Domainname: text }).nullish(),
+  NetworkSettings: z
+    .object({
+      SandboxKey: text,
+      Networks: z.record(z.string(), attachment.nullable()).nullish(),
+    })
+    .nullish(),
+}
+
+/** As the engine answers. */
 export const containerDetails = z
-  .object({
-    Id: z.string(),
-    Name: text,
-    State: z.object({ Running: z.boolean().nullish(), Pid: z.number().nullish() }).nullish(),
-    Config: z.object({ Hostname: text, Domainname: text }).nullish(),
-    NetworkSettings: z
-      .object({
-        SandboxKey: text,
-        Networks: z.record(z.string(), attachment.nullable()).nullish(),
-      })
-      .nullish(),
-  })
-  .transform(({ Id, Name, State, Config, NetworkSettings }) => ({
-    id: Id,
+  .object({ Id: z.string(), ...words })
+  .transform(({ Id, ...said }) => ({ id: Id, ...detailsOf(said) }))
+
+/** As the engine writes it to its own disk. */
+export const writtenDetails = z
+  .object({ ID: z.string(), ...words })
+  .transform(({ ID, ...said }) => ({ id: ID, ...detailsOf(said) }))
+
+const said = z.object(words)
+
+function detailsOf({ Name, State, Config, NetworkSettings }: z.output<typeof said>) {
+  return {
     name: Name.replace(/^\//, ''),
     hostname: Config?.Hostname ?? '',
     domainname: Config?.Domainname ?? '',
@@ -54,6 +65,7 @@ export const containerDetails = z
       // What was written after `--net`, so it may be an ID.
       one === null ? [] : [{ network, ...one }],
     ),
-  }))
+  }
+}
 
 export type ContainerDetails = z.infer<typeof containerDetails>

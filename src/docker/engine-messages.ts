@@ -22,12 +22,15 @@ const swarm = z.object({
 export const engineInfo = z
   .object({
     ServerVersion: text,
+    DockerRootDir: text,
     /** Engines up to 20.10 that were given one: `etcd://host:2379`. */
     ClusterStore: text,
     Swarm: swarm.nullish(),
   })
-  .transform(({ ServerVersion, ClusterStore, Swarm }) => ({
+  .transform(({ ServerVersion, DockerRootDir, ClusterStore, Swarm }) => ({
     version: ServerVersion,
+    /** Where the engine keeps everything; empty where unknown. */
+    directory: DockerRootDir,
     clusterStore: ClusterStore,
     swarm: {
       /** `inactive`, `pending`, `active`, `error` or `locked`; empty where unknown. */

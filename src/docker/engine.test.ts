@@ -22,11 +22,14 @@ test('the engine is asked in its own version of the API', async () => {
   const paths: string[] = []
   await using _engine = await fakeEngine(socket, (url, response) => {
     paths.push(url)
-    response.end('{"ServerVersion":"20.10.24","ClusterStore":"etcd://10.0.0.1:2379"}')
+    response.end(
+      '{"ServerVersion":"20.10.24","DockerRootDir":"/var/lib/docker","ClusterStore":"etcd://10.0.0.1:2379"}',
+    )
   })
 
   expect(await engine().info()).toEqual({
     version: '20.10.24',
+    directory: '/var/lib/docker',
     clusterStore: 'etcd://10.0.0.1:2379',
     swarm: { state: '', nodeId: '', address: '', isManager: false, managers: [] },
   })

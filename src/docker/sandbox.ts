@@ -13,7 +13,7 @@ import { readFile, readdir, stat, statfs } from 'node:fs/promises'
  * The engine's files as this process sees them, and as the host's first process does: we may be in a
  * container, which has a view of its own.
  */
-const roots = ['', '/proc/1/root']
+export const hostRoots = ['', '/proc/1/root']
 /** A link to the other nearly everywhere, which leads to our own root when it is followed from here. */
 const runLink = /^\/var\/run\//
 /** linux/magic.h, NSFS_MAGIC. */
@@ -28,7 +28,7 @@ export interface SandboxFile {
 /** The namespace that Docker calls `sandbox`; undefined as long as there is none. */
 export async function findSandbox(sandbox: string): Promise<SandboxFile | undefined> {
   const real = sandbox.replace(runLink, '/run/')
-  const files = roots.flatMap((root) => [`${root}${real}`, `${root}${sandbox}`])
+  const files = hostRoots.flatMap((root) => [`${root}${real}`, `${root}${sandbox}`])
   for (const file of new Set(files)) {
     const inode = (await isNamespace(file)) ? await inodeOf(file) : undefined
     if (inode !== undefined) return { file, inode }

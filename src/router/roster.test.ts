@@ -1,18 +1,27 @@
 import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ContainerDetails, Engine } from '../docker/engine.ts'
 import type { EngineEvent } from '../docker/events.ts'
 import { createRoster } from './roster.ts'
-import type { Roster } from './roster.ts'
+import type { Roster, RosterSources } from './roster.ts'
 
 let ending = new AbortController()
+/** Where the engine keeps everything. */
+let directory = ''
 
-beforeEach(() => {
+beforeEach(async () => {
   ending = new AbortController()
+  directory = await mkdtemp(path.join(tmpdir(), 'weave-roster-'))
 })
 
-afterEach(() => ending.abort())
+afterEach(async () => {
+  ending.abort()
+  await rm(directory, { recursive: true })
+})
 
 test('what is there when the engine answers is known, and what happens since', async () => {
   const world = createWorld()
@@ -88,6 +97,35 @@ test('a container that the engine says nothing about yet is found in its list', 
   expect(await roster.find('nobody', ending.signal)).toBeUndefined()
 })
 
+test('what the engine has written about a container that starts counts more than what it said before', async () => {
+  const world = createWorld()
+  world.containers.set('web', container('web', { name: 'before' }))
+  const roster = follow(world)
+  await settled(() => roster.runs('web') === true)
+  expect(await roster.find('web', ending.signal)).toMatchObject({ name: 'before' })
+
+  await writeContainer('web', {
+    ID: 'web',
+    Name: '/now',
+    Config: { Hostname: 'mail', Domainname: 'example.com' },
+    State: { Running: false, Pid: 0 },
+    NetworkSettings: { Networks: { front: { NetworkID: '', EndpointID: '', Aliases: ['api'] } } },
+  })
+  expect(await roster.find('web', ending.signal)).toMatchObject({
+    name: 'now',
+    hostname: 'mail',
+    attachments: [{ network: 'front', aliases: ['api'] }],
+  })
+  await writeContainer('web', { ID: 'other' })
+  expect(await roster.find('web', ending.signal)).toMatchObject({ name: 'before' })
+})
+
+async function writeContainer(id: string, written: unknown): Promise<void> {
+  const folder = path.join(directory, 'containers', id)
+  await mkdir(folder, { recursive: true })
+  await writeFile(path.join(folder, 'config.v2.json'), JSON.stringify(written))
+}
+
 function follow(world: World): Roster {
   const roster = createRoster({ engine: world.engine, onChange: () => {} })
   void roster.follow(ending.signal)
@@ -111,7 +149,7 @@ function container(
 type Listed = Awaited<ReturnType<Engine['containers']>>[number]
 
 interface World {
-  readonly engine: Pick<Engine, 'container' | 'containers' | 'networks' | 'events'>
+  readonly engine: RosterSources['engine']
   readonly containers: Map<string, ContainerDetails>
   /** Besides those of `containers`. */
   readonly listed: Listed[]
@@ -129,6 +167,7 @@ function createWorld(): World {
   const events: EngineEvent[] = []
   let opened: (() => void) | undefined
   let held: Promise<unknown> = Promise.resolve()
+  const swarm = { state: '', nodeId: '', address: '', isManager: false, managers: [] }
   const network = { id: 'n1', name: 'front', driver: 'weave', scope: 'local', settings: settings() }
   return {
     containers,
@@ -156,6 +195,7 @@ function createWorld(): World {
         }),
       ],
       networks: async () => [network],
+      info: async () => ({ version: '28.5.2', directory, clusterStore: '', swarm }),
       async *events({ signal, onOpen }) {
         opened = onOpen
         opened?.()

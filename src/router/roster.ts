@@ -9,6 +9,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readContainerFile } from '../docker/container-file.ts'
 import type { ContainerDetails, Engine } from '../docker/engine.ts'
 import type { EngineEvent } from '../docker/events.ts'
 import { nameContainer, shortId } from '../naming/called.ts'
@@ -31,8 +32,8 @@ export interface Roster {
   /** Of the engine's network with this ID. */
   readonly networkName: (dockerId: string) => string | undefined
   /**
-   * As known, or asked for where it is not, as long as the signal allows; a container that is being
-   * started is then known by its name alone.
+   * One that is being started: from the engine's own file, for it answers nothing about it now and may have
+   * changed since it last did; else as known; else by its name alone, as the engine lists it.
    */
   readonly find: (id: string, signal: AbortSignal) => Promise<ContainerDetails | undefined>
   /** Follows the engine until the signal aborts. */
@@ -40,7 +41,7 @@ export interface Roster {
 }
 
 export interface RosterSources {
-  readonly engine: Pick<Engine, 'container' | 'containers' | 'networks' | 'events'>
+  readonly engine: Pick<Engine, 'info' | 'container' | 'containers' | 'networks' | 'events'>
   readonly onChange: () => void
 }
 
@@ -60,12 +61,14 @@ export function createRoster({ engine, onChange }: RosterSources): Roster {
   const look = createLook(engine, known)
 
   async function lookAtAll(signal: AbortSignal): Promise<void> {
-    const [listed, networks] = await Promise.all([
+    const [{ directory }, listed, networks] = await Promise.all([
+      engine.info({ signal }),
       engine.containers({ signal }),
       engine.networks({ signal }),
     ])
     for (const { id, name } of networks) known.networkNames.set(id, name)
-    known.setBridge(networks.find(({ name }) => name === dockerBridge)?.settings.ipam[0]?.gateway)
+    const bridge = networks.find(({ name }) => name === dockerBridge)?.settings.ipam[0]?.gateway
+    known.setEngine({ directory, bridge })
     known.keepOnly(new Set(listed.map(({ id }) => id)))
     const waiting = listed.map(({ id }) => id)
     async function work(): Promise<void> {
@@ -89,7 +92,11 @@ export function createRoster({ engine, onChange }: RosterSources): Roster {
   return {
     ...known.read,
     async find(id, signal) {
-      return known.read.containers().get(id) ?? (await findInList(engine, id, signal))
+      return (
+        (await readContainerFile(known.directory(), id)) ??
+        known.read.containers().get(id) ??
+        (await findInList(engine, id, signal))
+      )
     },
     async follow(signal) {
       function onOpen(): void {
@@ -100,10 +107,18 @@ export function createRoster({ engine, onChange }: RosterSources): Roster {
   }
 }
 
+interface EngineFacts {
+  /** Where it keeps everything. */
+  readonly directory: string
+  /** The address of its own first bridge. */
+  readonly bridge: string | undefined
+}
+
 interface Known {
   readonly read: Omit<Roster, 'find' | 'follow'>
   readonly networkNames: Map<string, string>
-  readonly setBridge: (address: string | undefined) => void
+  readonly directory: () => string
+  readonly setEngine: (engine: EngineFacts) => void
   /** All that the engine has is known now. */
   readonly setRead: () => void
   readonly note: (id: string, found: ContainerDetails | undefined) => void
@@ -115,7 +130,7 @@ function createKnown(onChange: () => void): Known {
   const networkNames = new Map<string, string>()
   const index = remember(() => createIndex(containers.values()))
   let version = 0
-  let bridge: string | undefined
+  let facts: EngineFacts = { directory: '', bridge: undefined }
   let isRead = false
   function change(): void {
     version += 1
@@ -127,14 +142,15 @@ function createKnown(onChange: () => void): Known {
       withEndpoint: (id) => index(String(version)).endpoints.get(id),
       inSandbox: (path) => index(String(version)).sandboxes.get(path),
       withAddress: (address) => index(String(version)).addresses.get(address),
-      bridgeAddress: () => bridge,
+      bridgeAddress: () => facts.bridge,
       runs: (container) => (isRead ? index(String(version)).running.has(container) : undefined),
       called: (name, networkId) => index(String(version)).names.get(`${networkId}/${name}`) ?? [],
       networkName: (dockerId) => networkNames.get(dockerId),
     },
     networkNames,
-    setBridge(address) {
-      bridge = address
+    directory: () => facts.directory,
+    setEngine(found) {
+      facts = found
     },
     setRead() {
       isRead = true
