@@ -194,8 +194,11 @@ ensure_lab() {
   ensure_packages 'images and measurements in them' busybox-static iperf3 tcpdump
 }
 
-# Hosts with other engines than Debian 12's: their systems are made once and kept under build/.
+# What the end-to-end tests need besides. Hosts with other engines than Debian 12's: their systems are made once and kept
+# under build/.
 ensure_engines() {
+  ensure_packages 'resolvers of several kinds, to ask for names' bind9-dnsutils gcc musl-tools
+  ensure_packages 'an application of several parts' docker-compose
   ensure_packages 'the systems of later Docker engines' mmdebstrap
   # The preparation asks apt where this machine gets its packages from; lists that were cleaned away do not say.
   apt-get indextargets --format '$(LABEL)' 'Created-By: Packages' | grep -q . || apt-get update >"$build/apt.log" 2>&1 || true

@@ -16,7 +16,7 @@ import { currentMode } from './mode.ts'
  * What `docker run` of these tests uses: ping, wget, httpd, nc, ip, and the C library that wget needs
  * to resolve names.
  */
-const image = 'ubuntu'
+const usualImage = 'ubuntu'
 const backMs = 45_000
 /** From one host's engine to all others. */
 const spreadMs = 10_000
@@ -85,11 +85,6 @@ async function hasNetwork(host: Host, name: string): Promise<boolean> {
   return (await host.docker('network', 'inspect', name)).code === 0
 }
 
-/** How other hosts call a container: by its name where names resolve there, else by its address. */
-export async function called(host: Host, container: string, net = 'weave'): Promise<string> {
-  return currentMode().namesCrossHosts ? container : addressOf(host, container, net)
-}
-
 /** Starts a container that stays, and ends at once when told to; gives its ID. */
 export async function runContainer(
   host: Host,
@@ -97,10 +92,11 @@ export async function runContainer(
   options: {
     readonly net?: string
     readonly args?: readonly string[]
+    readonly image?: string
     readonly command?: readonly string[]
   } = {},
 ): Promise<string> {
-  const { net = 'weave', args = [], command = ['sleep', '100000'] } = options
+  const { net = 'weave', args = [], image = usualImage, command = ['sleep', '100000'] } = options
   const flags = ['-d', '--stop-signal=KILL', `--name=${name}`, `--net=${net}`]
   return ok(host.docker('run', ...flags, ...args, image, ...command))
 }

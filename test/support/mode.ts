@@ -20,8 +20,8 @@ export interface Mode {
   readonly createFlags: (driver: string) => readonly string[]
   /** What it needs for a network NAME whose containers get no address. */
   readonly bareFlags: (name: string) => readonly string[]
-  /** Whether the name of a container resolves on other hosts. */
-  readonly namesCrossHosts: boolean
+  /** Whether the first process of a container can rely on names: Docker joins it to its networks before it starts. */
+  readonly answersAtOnce: boolean
   /** Whether a network can do without IPv4. */
   readonly ipv6Alone: boolean
 }
@@ -32,7 +32,7 @@ const local = {
   scope: 'local',
   createFlags: (driver: string) => [`--ipam-driver=${driver}`],
   bareFlags: (name: string) => ['--ipam-driver=null', '-o', `weave.network=${name}`],
-  namesCrossHosts: false,
+  answersAtOnce: false,
   ipv6Alone: false,
 } as const
 
@@ -45,11 +45,11 @@ export const modes: Readonly<Record<EngineName, Mode>> = {
     scope: 'global',
     createFlags: () => [],
     bareFlags: () => ['--ipam-driver=null'],
-    namesCrossHosts: true,
+    answersAtOnce: false,
     ipv6Alone: false,
   },
   '26.1': { engine: '26.1', version: /^26\.1\./, ...local },
-  '28.5': { engine: '28.5', version: /^28\.5\./, ...local, ipv6Alone: true },
+  '28.5': { engine: '28.5', version: /^28\.5\./, ...local, answersAtOnce: true, ipv6Alone: true },
 }
 
 /** The mode that this run is in; 20.10 unless told. */

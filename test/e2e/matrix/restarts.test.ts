@@ -1,14 +1,7 @@
 /** Nothing that is restarted, killed, lost or deleted cuts a flow that has no part in it. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  called,
-  createSeedLab,
-  pings,
-  restarted,
-  runContainer,
-  signalMain,
-} from '../../support/cluster.ts'
+import { createSeedLab, pings, restarted, runContainer, signalMain } from '../../support/cluster.ts'
 import { lostWhile } from '../../support/flow.ts'
 import type { Losses } from '../../support/flow.ts'
 import { ok, until } from '../../support/lab/lab.ts'
@@ -114,18 +107,15 @@ describe('dockerd of a third host', () => {
         })
       })
       expect(losses).toEqual(nothing)
-      const isBack = await until(
-        async () => pings(host1, 'left', await called(host3, 'third')),
-        60_000,
-      )
+      const isBack = await until(async () => pings(host1, 'left', 'third'), 60_000)
       expect(isBack).toBe(true)
-      expect(await pings(host3, 'third', await called(host1, 'left'))).toBe(true)
+      expect(await pings(host3, 'third', 'left')).toBe(true)
     },
   )
 })
 
 async function reachedAndRemoved(host: Host, container: string): Promise<void> {
-  expect(await pings(host2, 'right', await called(host, container))).toBe(true)
-  expect(await pings(host, container, await called(host1, 'left'))).toBe(true)
+  expect(await pings(host2, 'right', container)).toBe(true)
+  expect(await pings(host, container, 'left')).toBe(true)
   await ok(host.docker('rm', '-f', container))
 }

@@ -57,6 +57,7 @@ const packages: readonly string[] = [
   'iptables',
   'nftables',
   // What tests run beside it.
+  'docker-compose',
   'procps',
   'busybox-static',
   'tcpdump',

@@ -6,6 +6,7 @@
  *   busybox   busybox-static, a link for each of its commands (ping, wget, httpd, nc, nslookup, …)
  *   ubuntu    the same and bash: a stand-in, so that the commands users type work word for word
  *   tools     the same and iperf3, node
+ *   lookup    for tests of names; not in every lab: see lookup.ts
  *
  * They are imported once per engine; a host's first disk starts as a copy of that engine's directory.
  */
