@@ -9,7 +9,7 @@ import { questionOf } from '../naming/asked.ts'
 import type { Addresses } from './addresses.ts'
 import type { Attachments } from './attachment.ts'
 import type { Facts } from './facts.ts'
-import type { Names } from './names.ts'
+import type { Names } from './names/names.ts'
 import type { Networks } from './networks.ts'
 import type { Spreading } from './spreading.ts'
 

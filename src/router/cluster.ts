@@ -15,8 +15,8 @@ import type { LeaseId, Revision } from '../store/store.ts'
 import type { Seen, View } from '../store/view.ts'
 import { toLocalEndpoint } from './facts.ts'
 import type { Facts } from './facts.ts'
+import { saidHere } from './names/static-names.ts'
 import { remember, rememberEach } from './remember.ts'
-import { saidHere } from './static-names.ts'
 import { until } from './until.ts'
 
 export interface ClusterSources {

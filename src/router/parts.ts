@@ -9,7 +9,7 @@ import type { Cluster } from './cluster.ts'
 import type { Connection } from './connection.ts'
 import type { Facts } from './facts.ts'
 import type { Logger } from './log.ts'
-import type { Names } from './names.ts'
+import type { Names } from './names/names.ts'
 import type { Prepared } from './prepare.ts'
 import type { Spreading } from './spreading.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { NetworkMember } from '../docker/engine.ts'
+import type { NetworkMember } from '../../docker/engine.ts'
 import { createAskers } from './askers.ts'
 
 const sandboxes = new Map([

@@ -2,15 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { endpointId, hostId, ip, mac, networkId, vni } from '../../test/support/values.ts'
-import type { ContainerDetails } from '../docker/engine.ts'
-import type { Endpoint, NetworkId } from '../model/cluster.ts'
-import { readPaths } from '../settings/paths.ts'
-import type { Seen } from '../store/view.ts'
-import { createListings } from './directory.ts'
-import type { Listings } from './directory.ts'
-import { openFacts } from './facts.ts'
-import type { Facts, OwnEndpoint } from './facts.ts'
+import { endpointId, hostId, ip, mac, networkId, vni } from '../../../test/support/values.ts'
+import type { ContainerDetails } from '../../docker/engine.ts'
+import type { Endpoint, NetworkId } from '../../model/cluster.ts'
+import { readPaths } from '../../settings/paths.ts'
+import type { Seen } from '../../store/view.ts'
+import { openFacts } from '../facts.ts'
+import type { Facts, OwnEndpoint } from '../facts.ts'
+import { createListings } from './listings.ts'
+import type { Listings } from './listings.ts'
 
 const a = 1
 const self = hostId('self')
@@ -20,7 +20,7 @@ let folder = ''
 let facts: Facts
 
 beforeEach(async () => {
-  folder = await mkdtemp(path.join(tmpdir(), 'weave-directory-'))
+  folder = await mkdtemp(path.join(tmpdir(), 'weave-listings-'))
   facts = await openFacts(readPaths({ WEAVE_STATE_DIR: folder }), () => {})
   await facts.setEndpoint(own('asker', { names: ['asker'], sandbox: '/netns/asker' }))
 })

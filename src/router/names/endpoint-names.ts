@@ -8,13 +8,13 @@
  * While the engine is away the names that an endpoint has stay with it.
  */
 
-import type { ContainerDetails } from '../docker/engine.ts'
-import type { EndpointId } from '../model/cluster.ts'
-import { maxNames } from '../model/name.ts'
-import type { Naming } from '../model/name.ts'
-import { nameContainer } from '../naming/called.ts'
-import type { Turns } from '../reconcile/turns.ts'
-import type { Facts, OwnEndpoint } from './facts.ts'
+import type { ContainerDetails } from '../../docker/engine.ts'
+import type { EndpointId } from '../../model/cluster.ts'
+import { maxNames } from '../../model/name.ts'
+import type { Naming } from '../../model/name.ts'
+import { nameContainer } from '../../naming/called.ts'
+import type { Turns } from '../../reconcile/turns.ts'
+import type { Facts, OwnEndpoint } from '../facts.ts'
 import type { Roster } from './roster.ts'
 
 export interface EndpointNames {

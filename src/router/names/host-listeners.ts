@@ -6,17 +6,17 @@
  *            else from this host's resolvers. Whoever is no container of ours is told nothing
  */
 
-import { createForwarder } from '../dns/forwarder.ts'
-import { watchNameservers } from '../dns/resolv.ts'
-import { serveDns } from '../dns/server.ts'
-import type { DnsServer } from '../dns/server.ts'
-import type { Dns } from '../settings/dns.ts'
-import { createListeners } from '../targets/listeners.ts'
-import type { ListenerKind, Listeners, Places } from '../targets/listeners.ts'
+import { createForwarder } from '../../dns/forwarder.ts'
+import { watchNameservers } from '../../dns/resolv.ts'
+import { serveDns } from '../../dns/server.ts'
+import type { DnsServer } from '../../dns/server.ts'
+import type { Dns } from '../../settings/dns.ts'
+import { createListeners } from '../../targets/listeners.ts'
+import type { ListenerKind, Listeners, Places } from '../../targets/listeners.ts'
 import { toAnswer } from './answers.ts'
 import { createAskers } from './askers.ts'
 import type { AskersSources } from './askers.ts'
-import type { Listings } from './directory.ts'
+import type { Listings } from './listings.ts'
 import type { Roster } from './roster.ts'
 
 export interface HostListenersSources extends Pick<AskersSources, 'engine' | 'version'> {

@@ -1,9 +1,9 @@
 /** Which of the names that were added on this host are said now? */
 
-import type { HostId } from '../model/cluster.ts'
-import type { StaticName } from '../model/static-name.ts'
-import { shortId } from '../naming/called.ts'
-import type { Facts } from './facts.ts'
+import type { HostId } from '../../model/cluster.ts'
+import type { StaticName } from '../../model/static-name.ts'
+import { shortId } from '../../naming/called.ts'
+import type { Facts } from '../facts.ts'
 
 /**
  * Those for a container are said while it has an endpoint here. One without addresses is among the

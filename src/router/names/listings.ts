@@ -5,14 +5,14 @@
  * Also: which networks a sandbox is on, for what its container may be told.
  */
 
-import { isEndpointId } from '../model/cluster.ts'
-import type { HostId, NetworkId } from '../model/cluster.ts'
-import { resolve } from '../naming/resolve.ts'
-import type { Added, Directory, Named, NameQuestion, Resolution } from '../naming/resolve.ts'
-import type { View } from '../store/view.ts'
-import { toLocalEndpoint } from './facts.ts'
-import type { Facts } from './facts.ts'
-import { remember } from './remember.ts'
+import { isEndpointId } from '../../model/cluster.ts'
+import type { HostId, NetworkId } from '../../model/cluster.ts'
+import { resolve } from '../../naming/resolve.ts'
+import type { Added, Directory, Named, NameQuestion, Resolution } from '../../naming/resolve.ts'
+import type { View } from '../../store/view.ts'
+import { toLocalEndpoint } from '../facts.ts'
+import type { Facts } from '../facts.ts'
+import { remember } from '../remember.ts'
 import type { Roster } from './roster.ts'
 import { saidHere } from './static-names.ts'
 

@@ -1,8 +1,8 @@
 /** Turns what is known about a name into what is said on the wire. */
 
-import type { Answer, AnswerRecord } from '../dns/reply.ts'
-import { isIpv4 } from '../model/address.ts'
-import type { Resolution } from '../naming/resolve.ts'
+import type { Answer, AnswerRecord } from '../../dns/reply.ts'
+import { isIpv4 } from '../../model/address.ts'
+import type { Resolution } from '../../naming/resolve.ts'
 
 export interface AnswerOptions {
   readonly ttlSeconds: number

@@ -1,7 +1,7 @@
 /** Counts questions beyond the life of the resolvers that were asked: containers come and go. */
 
-import type { Counters } from '../dns/respond.ts'
-import type { Resolver } from '../targets/resolver.ts'
+import type { Counters } from '../../dns/respond.ts'
+import type { Resolver } from '../../targets/resolver.ts'
 
 export interface Tally {
   /** The same resolver, whose counts are kept when it ends. */

@@ -9,7 +9,7 @@
  */
 
 import path from 'node:path'
-import type { Engine } from '../docker/engine.ts'
+import type { Engine } from '../../docker/engine.ts'
 import type { Roster } from './roster.ts'
 
 export interface Askers {

@@ -5,11 +5,11 @@
  * the engine's network was made as.
  */
 
-import type { Engine, EngineNetwork } from '../docker/engine.ts'
-import { isNetworkId } from '../model/cluster.ts'
-import type { NetworkId } from '../model/cluster.ts'
-import { segmentOf } from '../model/definition.ts'
-import { badArgument, networkUnknown } from '../model/faults.ts'
+import type { Engine, EngineNetwork } from '../../docker/engine.ts'
+import { isNetworkId } from '../../model/cluster.ts'
+import type { NetworkId } from '../../model/cluster.ts'
+import { segmentOf } from '../../model/definition.ts'
+import { badArgument, networkUnknown } from '../../model/faults.ts'
 import { hint, meantBy, tellApart } from './meant.ts'
 
 export interface NetworkSources {

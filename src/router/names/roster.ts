@@ -9,11 +9,11 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readContainerFile } from '../docker/container-file.ts'
-import type { ContainerDetails, Engine } from '../docker/engine.ts'
-import type { EngineEvent } from '../docker/events.ts'
-import { nameContainer, shortId } from '../naming/called.ts'
-import { remember } from './remember.ts'
+import { readContainerFile } from '../../docker/container-file.ts'
+import type { ContainerDetails, Engine } from '../../docker/engine.ts'
+import type { EngineEvent } from '../../docker/events.ts'
+import { nameContainer, shortId } from '../../naming/called.ts'
+import { remember } from '../remember.ts'
 
 export interface Roster {
   readonly containers: () => ReadonlyMap<string, ContainerDetails>

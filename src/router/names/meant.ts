@@ -1,6 +1,6 @@
 /** Which of the engine's containers or networks does somebody mean? As Docker itself reads it. */
 
-import { nearest } from '../settings/nearest.ts'
+import { nearest } from '../../settings/nearest.ts'
 
 interface Thing {
   readonly id: string

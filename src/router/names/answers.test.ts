@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ip } from '../../test/support/values.ts'
+import { ip } from '../../../test/support/values.ts'
 import { toAnswer } from './answers.ts'
 
 const options = { ttlSeconds: 1, random: () => 0 }

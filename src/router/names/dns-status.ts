@@ -1,11 +1,11 @@
 /** Renders what is known of names, and who is answered, for `weave status dns`. Pure. */
 
-import type { Status } from '../control/messages.ts'
-import type { Host, HostId } from '../model/cluster.ts'
-import type { StaticName } from '../model/static-name.ts'
-import { shortId } from '../naming/called.ts'
-import type { Dns } from '../settings/dns.ts'
-import type { Facts } from './facts.ts'
+import type { Status } from '../../control/messages.ts'
+import type { Host, HostId } from '../../model/cluster.ts'
+import type { StaticName } from '../../model/static-name.ts'
+import { shortId } from '../../naming/called.ts'
+import type { Dns } from '../../settings/dns.ts'
+import type { Facts } from '../facts.ts'
 import type { Activity } from './names.ts'
 import { saidHere } from './static-names.ts'
 
