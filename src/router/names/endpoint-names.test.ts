@@ -97,6 +97,15 @@ test('a container that ended without our being told has no name, once the engine
   expect(namingNow()).toBeUndefined()
 })
 
+test('a container that is back with another endpoint has no name for the one of before', async () => {
+  const naming = { container: 'c2ce8a03998c', network: 'front-net', names: ['web'] }
+  await facts.setEndpoint({ ...endpoint, naming })
+  const attachment = { networkId: 'n1', endpointId: 'e2' }
+  const back = [container({ attachment, pid: 8, sandbox: '/netns/again' })]
+  await create({ containers: back, isRead: true }).refresh()
+  expect(namingNow()).toBeUndefined()
+})
+
 test('an endpoint that has left gets no names, and is not brought back', async () => {
   await facts.setEndpoint({ ...endpoint, phase: 'left' })
   const names = create({ containers: [container({ attachment: { endpointId: 'e1' } })] })
@@ -148,8 +157,8 @@ function create({ containers, owner, isRead = false, onChange = () => {} }: Worl
       withAddress: () => undefined,
       bridgeAddress: () => undefined,
       called: () => [],
-      runs: (short) =>
-        isRead ? containers.some((one) => one.pid > 0 && one.id.startsWith(short)) : undefined,
+      isRead: () => isRead,
+      running: (short) => containers.find((one) => one.pid > 0 && one.id.startsWith(short)),
       networkName: (dockerId) => (dockerId === 'n1' ? 'front-net' : undefined),
       find: async (wanted) => all.get(wanted),
     },

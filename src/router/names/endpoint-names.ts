@@ -60,12 +60,17 @@ export function createEndpointNames(sources: EndpointNamesSources): EndpointName
   }
 
   /**
-   * Its container ended, and we were not there to be told. One that is being started does not run yet, either,
-   * but has joined a moment ago.
+   * Its container ended, or has another endpoint in its place, and we were not there to be told. One that is
+   * being started does not run yet, either, but has joined a moment ago.
    */
-  function isOver({ naming, since }: OwnEndpoint): boolean {
-    if (naming === undefined || roster.runs(naming.container) !== false) return false
-    return sources.now() - Date.parse(since) > longestStartMs
+  function isOver(endpoint: OwnEndpoint): boolean {
+    const { naming, since } = endpoint
+    if (naming === undefined || !roster.isRead()) return false
+    const container = roster.running(naming.container)
+    if (container === undefined) return sources.now() - Date.parse(since) > longestStartMs
+    const dockerId = endpoint.dockerNetwork ?? endpoint.network
+    const now = container.attachments.find(({ networkId }) => networkId === dockerId)
+    return now !== undefined && now.endpointId !== endpoint.id
   }
 
   async function renewAll(endpoints: Iterable<OwnEndpoint>, look: Look): Promise<void> {

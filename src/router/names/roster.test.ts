@@ -101,7 +101,7 @@ test('what the engine has written about a container that starts counts more than
   const world = createWorld()
   world.containers.set('web', container('web', { name: 'before' }))
   const roster = follow(world)
-  await settled(() => roster.runs('web') === true)
+  await settled(() => roster.running('web') !== undefined)
   expect(await roster.find('web', ending.signal)).toMatchObject({ name: 'before' })
 
   await writeContainer('web', {

@@ -25,8 +25,10 @@ export interface Roster {
   readonly withAddress: (address: string) => ContainerDetails | undefined
   /** Where Docker's own first bridge is, which every container reaches unless it has no way out. */
   readonly bridgeAddress: () => string | undefined
-  /** Whether a container runs, by the first 12 digits of its ID; undefined while the engine has not said all. */
-  readonly runs: (container: string) => boolean | undefined
+  /** Whether the engine has told of all its containers. */
+  readonly isRead: () => boolean
+  /** The running one whose ID begins with these 12 digits. */
+  readonly running: (container: string) => ContainerDetails | undefined
   /** Running containers that are called so in a network of the engine; their IDs, 12 hex digits each. */
   readonly called: (name: string, networkId: string) => readonly string[]
   /** Of the engine's network with this ID. */
@@ -143,7 +145,8 @@ function createKnown(onChange: () => void): Known {
       inSandbox: (path) => index(String(version)).sandboxes.get(path),
       withAddress: (address) => index(String(version)).addresses.get(address),
       bridgeAddress: () => facts.bridge,
-      runs: (container) => (isRead ? index(String(version)).running.has(container) : undefined),
+      isRead: () => isRead,
+      running: (container) => index(String(version)).running.get(container),
       called: (name, networkId) => index(String(version)).names.get(`${networkId}/${name}`) ?? [],
       networkName: (dockerId) => networkNames.get(dockerId),
     },
@@ -200,18 +203,19 @@ function createIndex(containers: Iterable<ContainerDetails>): {
   readonly addresses: ReadonlyMap<string, ContainerDetails>
   /** By network and name. */
   readonly names: ReadonlyMap<string, readonly string[]>
-  readonly running: ReadonlySet<string>
+  /** By the first digits of the ID. */
+  readonly running: ReadonlyMap<string, ContainerDetails>
 } {
   const endpoints = new Map<string, ContainerDetails>()
   const sandboxes = new Map<string, ContainerDetails>()
   const byAddress = new Map<string, ContainerDetails>()
   const names = new Map<string, string[]>()
-  const running = new Set<string>()
+  const running = new Map<string, ContainerDetails>()
   for (const container of containers) {
     const isUp = container.pid > 0
     if (isUp) {
       sandboxes.set(container.sandbox, container)
-      running.add(shortId(container.id))
+      running.set(shortId(container.id), container)
     }
     for (const attachment of container.attachments) {
       endpoints.set(attachment.endpointId, container)
