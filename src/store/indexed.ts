@@ -40,6 +40,49 @@ export function createIndex<Group, T>(groupsOf: (value: T) => readonly Group[]):
   }
 }
 
+/** For many small groups, most of one value: a chain of values instead of a map for each group. */
+export interface Chains<T> {
+  readonly of: (group: string) => Iterable<T>
+  readonly add: (key: string, value: T) => void
+  readonly remove: (key: string, value: T) => void
+}
+
+interface Link<T> {
+  readonly key: string
+  readonly value: T
+  readonly next: Link<T> | undefined
+}
+
+/** @param groupsOf as for `createIndex`. */
+export function createChains<T>(groupsOf: (value: T) => readonly string[]): Chains<T> {
+  const chains = new Map<string, Link<T>>()
+  return {
+    *of(group) {
+      for (let link = chains.get(group); link !== undefined; link = link.next) yield link.value
+    },
+    add(key, value) {
+      for (const group of groupsOf(value)) {
+        chains.set(group, { key, value, next: chains.get(group) })
+      }
+    },
+    remove(key, value) {
+      for (const group of groupsOf(value)) {
+        const rest = without(chains.get(group), key)
+        if (rest === undefined) chains.delete(group)
+        else chains.set(group, rest)
+      }
+    },
+  }
+}
+
+function without<T>(chain: Link<T> | undefined, key: string): Link<T> | undefined {
+  let rest: Link<T> | undefined
+  for (let link = chain; link !== undefined; link = link.next) {
+    if (link.key !== key) rest = { key: link.key, value: link.value, next: rest }
+  }
+  return rest
+}
+
 export function createIndexedMap<T>(
   indexes: readonly Pick<Index<unknown, T>, 'add' | 'remove'>[],
 ): IndexedMap<T> {

@@ -10,7 +10,7 @@ import type { Endpoint, Host, HostId, Network, NetworkId, Vni } from '../model/c
 import type { Definition, DefinitionId } from '../model/definition.ts'
 import type { PoolId } from '../model/pool.ts'
 import type { StaticName } from '../model/static-name.ts'
-import { createIndex, createIndexedMap } from './indexed.ts'
+import { createChains, createIndex, createIndexedMap } from './indexed.ts'
 import type { IndexedMap } from './indexed.ts'
 import {
   blocks,
@@ -198,10 +198,10 @@ function createAttached(): {
   type Value = Seen<Endpoint>
   const byNetwork = createIndex(({ value }: Value) => [value.network])
   const byHost = createIndex(({ value }: Value) => [value.host])
-  const byName = createIndex(({ value }: Value) =>
+  const byName = createChains(({ value }: Value) =>
     (value.naming?.names ?? []).map((name) => inNetwork(value.network, name)),
   )
-  const byAddress = createIndex(({ value }: Value) =>
+  const byAddress = createChains(({ value }: Value) =>
     value.addresses.map((address) => inNetwork(value.network, address)),
   )
   const map = createIndexedMap([byNetwork, byHost, byName, byAddress])
@@ -211,8 +211,8 @@ function createAttached(): {
       endpoints: () => map.all,
       endpointsIn: (network) => byNetwork.of(network).values(),
       endpointsOf: byHost.of,
-      endpointsNamed: (network, name) => byName.of(inNetwork(network, name)).values(),
-      endpointsAt: (network, address) => byAddress.of(inNetwork(network, address)).values(),
+      endpointsNamed: (network, name) => byName.of(inNetwork(network, name)),
+      endpointsAt: (network, address) => byAddress.of(inNetwork(network, address)),
     },
   }
 }
@@ -222,16 +222,16 @@ function createAdded(): {
   readonly read: Pick<Records['read'], 'staticNames' | 'staticNamesOf' | 'staticNamed' | 'staticAt'>
 } {
   const byHost = createIndex(({ value }: Seen<StaticName>) => [value.host])
-  const byName = createIndex(({ value }: Seen<StaticName>) => [value.name])
-  const byAddress = createIndex(({ value }: Seen<StaticName>) => value.addresses)
+  const byName = createChains(({ value }: Seen<StaticName>) => [value.name])
+  const byAddress = createChains(({ value }: Seen<StaticName>) => value.addresses)
   const map = createIndexedMap([byHost, byName, byAddress])
   return {
     map,
     read: {
       staticNames: () => map.all,
       staticNamesOf: byHost.of,
-      staticNamed: (name) => byName.of(name).values(),
-      staticAt: (address) => byAddress.of(address).values(),
+      staticNamed: (name) => byName.of(name),
+      staticAt: (address) => byAddress.of(address),
     },
   }
 }
