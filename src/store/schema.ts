@@ -43,6 +43,7 @@ import type {
 } from '../model/cluster.ts'
 import { definitionId, isDefinition, isDefinitionId } from '../model/definition.ts'
 import type { Definition, DefinitionId } from '../model/definition.ts'
+import { isNaming } from '../model/name.ts'
 import { isAssignable, isPoolId, readBlockId, readPoolId } from '../model/pool.ts'
 import type { BlockId, Pool, PoolId } from '../model/pool.ts'
 import { isStaticName, isStaticNameId } from '../model/static-name.ts'
@@ -141,7 +142,13 @@ export const endpoints: Collection<EndpointKey, Endpoint> = {
       : undefined
   },
   encode: (endpoint) => JSON.stringify(endpoint),
-  decode: (text) => decodeJson(text, isEndpoint),
+  decode(text) {
+    const endpoint = decodeJson(text, isEndpoint)
+    if (endpoint?.naming === undefined || isNaming(endpoint.naming)) return endpoint
+    // Names of a kind that this version does not know yet: the container is reached all the same.
+    const { naming: _unknown, ...rest } = endpoint
+    return rest
+  },
   agrees: ({ network, host, id }, key) =>
     network === key.network && host === key.host && id === key.endpoint,
 }
