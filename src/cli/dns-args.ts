@@ -26,6 +26,6 @@ async function dnsArgs(context: Context): Promise<void> {
   note(
     dns.on
       ? 'weave: no flags: there is no address yet at which containers could ask this host'
-      : 'weave: no flags: names are left to Docker here (--no-dns)',
+      : 'weave: no flags: names are left to Docker here',
   )
 }

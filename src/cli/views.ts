@@ -161,7 +161,7 @@ export function viewIpam({ pools }: Status): string {
 export function viewDns(status: Status): string {
   const { dns } = status
   const head = align([
-    ['state', dns.on ? 'answering' : 'off: names are left to Docker (--no-dns)'],
+    ['state', dns.on ? 'answering' : 'off: names are left to Docker'],
     ['domain', dns.domain],
     ['ttl', `${dns.ttlSeconds} s`],
     ['listening', dns.listening.join(', ') || '-'],
@@ -182,7 +182,7 @@ export function viewDns(status: Status): string {
 
 function describeNames(status: Status): string {
   const { on, domain, containers } = status.dns
-  if (!on) return 'left to Docker (--no-dns)'
+  if (!on) return 'left to Docker'
   const known = new Set(nameRows(status).map(({ name }) => name)).size
   return `${known} known, under ${domain}; ${containers} containers are answered`
 }

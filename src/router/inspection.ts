@@ -68,7 +68,7 @@ export function inspect(sources: InspectionSources): Status {
     remote: [...view.endpoints().values()].map(({ value }) => value),
     pools: renderPools(sources),
     dns: renderDns({
-      dns: readDns(settings),
+      dns: readDns(settings, sources),
       activity: sources.names.activity(),
       self,
       facts,

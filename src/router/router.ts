@@ -77,7 +77,7 @@ export async function runRouter(options: RouterOptions): Promise<void> {
   const cluster = createCluster({ self, mtuBytes, facts, view, routes, randomId, kept })
   const turns = createTurns()
   const engine = createEngine()
-  const dns = readDns(prepared.settings)
+  const dns = readDns(prepared.settings, options)
   const names = createNames({
     self: self.id,
     facts,

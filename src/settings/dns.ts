@@ -36,11 +36,14 @@ export const dnsSettings = {
 
 type DnsSettings = z.infer<z.ZodObject<typeof dnsSettings>>
 
-/** What the settings mean. */
-export function readDns(settings: DnsSettings): Dns {
+/** What the settings mean. In a swarm, where the router runs as Docker's plugin, Docker answers names. */
+export function readDns(
+  settings: DnsSettings,
+  { runAs }: { readonly runAs?: 'plugin' | undefined },
+): Dns {
   const { dnsDomain, dnsTtlSeconds, dnsListenAddress = usualAddress } = settings
   return {
-    isOn: settings.dns !== false,
+    isOn: settings.dns !== false && runAs !== 'plugin',
     domain: dnsDomain ?? usualDomain,
     ttlSeconds: dnsTtlSeconds ?? usualTtlSeconds,
     listenAddress: dnsListenAddress === nowhere ? undefined : dnsListenAddress,
