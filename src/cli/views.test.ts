@@ -97,7 +97,7 @@ web      10.32.0.1            front    c1         host1
 www      10.32.0.1            front    c1         host1  by hand`.trimStart(),
   )
   const off = sample({ dns: { ...dns, on: false }, endpoints: [] })
-  expect(viewDns(off)).toMatch(/^state +off: .*--no-dns[^]*no names$/)
+  expect(viewDns(off)).toMatch(/^state +off: names are left to Docker[^]*no names$/)
   expect(viewSummary(off, [])).toMatch(/^names +left to Docker/m)
 })
 
