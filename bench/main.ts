@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util'
 import { repository } from '../test/support/lab/places.ts'
 import { measureDockerRun } from './docker-run.ts'
 import { measureFirstAnswer } from './first-answer.ts'
+import { measureNames } from './names/names.ts'
 import { measurePluginCalls } from './plugin-calls.ts'
 import { measureRouterScale } from './router-scale.ts'
 import { renderReport, renderSection } from './support/report.ts'
@@ -33,22 +34,30 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   scale: measureRouterScale,
 }
 
+type LabBenchmark = (
+  options: { quick: boolean },
+  prefix: string | undefined,
+) => Promise<readonly Section[]>
+
 /** In labs of their own, on other engines. */
-const today = 'today'
-const names = [...Object.keys(benchmarks), today]
+const labBenchmarks: Readonly<Record<string, LabBenchmark>> = {
+  today: measureToday,
+  names: measureNames,
+}
+const all = [...Object.keys(benchmarks), ...Object.keys(labBenchmarks)]
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', multiple: true, default: names },
+    only: { type: 'string', multiple: true, default: all },
     quick: { type: 'boolean', default: false },
     json: { type: 'string', default: path.join(repository, 'build/bench.json') },
     prefix: { type: 'string' },
   },
 })
 
-const unknown = values.only.find((name) => !names.includes(name))
+const unknown = values.only.find((name) => !all.includes(name))
 if (unknown !== undefined) {
-  throw new Error(`unknown benchmark ${unknown}; there are: ${names.join(', ')}`)
+  throw new Error(`unknown benchmark ${unknown}; there are: ${all.join(', ')}`)
 }
 
 const report: Report = {
@@ -65,10 +74,13 @@ console.error(`\nAll samples: ${values.json}`)
 async function runAll(): Promise<readonly Section[]> {
   const { quick, prefix } = values
   const chosen = Object.entries(benchmarks).filter(([name]) => values.only.includes(name))
-  const sections = chosen.length === 0 ? [] : await runOnScene(chosen)
-  if (!values.only.includes(today)) return sections
-  say(today)
-  return [...sections, ...told(await measureToday({ quick }, prefix))]
+  const sections = chosen.length === 0 ? [] : [...(await runOnScene(chosen))]
+  for (const [name, benchmark] of Object.entries(labBenchmarks)) {
+    if (!values.only.includes(name)) continue
+    say(name)
+    sections.push(...told(await benchmark({ quick }, prefix)))
+  }
+  return sections
 }
 
 async function runOnScene(chosen: readonly [string, Benchmark][]): Promise<readonly Section[]> {

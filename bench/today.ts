@@ -6,18 +6,18 @@
  * first host, after everything else was measured.
  */
 
-import { request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createDockerdClient } from '../test/support/dockerd-client.ts'
 import type { EngineName } from '../test/support/lab/engine.ts'
-import { createLab, ok } from '../test/support/lab/lab.ts'
+import { ok } from '../test/support/lab/lab.ts'
 import type { Host, Lab } from '../test/support/lab/lab.ts'
 import { measureStarts } from './docker-run.ts'
+import { askEngine } from './support/engine.ts'
+import { createLocalLab, enginesOfToday } from './support/launch.ts'
 import { atMost, figure } from './support/report.ts'
 import type { Row, Section } from './support/report.ts'
 import { quantile } from './support/stats.ts'
 
-const engines: readonly EngineName[] = ['26.1', '28.5']
 const promisedSpreadMs = 1000
 const atOnce = 50
 const lookMs = 2
@@ -27,7 +27,8 @@ export async function measureToday(
   prefix: string | undefined,
 ): Promise<readonly Section[]> {
   const sections: Section[] = []
-  for (const engine of engines) sections.push(...(await measureEngine(engine, options, prefix)))
+  for (const engine of enginesOfToday)
+    sections.push(...(await measureEngine(engine, options, prefix)))
   return sections
 }
 
@@ -36,12 +37,8 @@ async function measureEngine(
   { quick }: { readonly quick: boolean },
   prefix: string | undefined,
 ): Promise<readonly Section[]> {
-  const shared = prefix === undefined ? {} : { prefix }
-  await using lab = await createLab({ hosts: 2, engine, store: 'none', ...shared })
-  const [host1, host2] = [lab.host(1), lab.host(2)]
-  await ok(host1.weave('launch', '--run-as=process'))
-  await ok(host2.weave('launch', '--run-as=process', 'host1'))
-  await Promise.all(lab.hosts.map((host) => ok(host.weave('launch-plugin', '--run-as=process'))))
+  await using lab = await createLocalLab({ engine, prefix })
+  const host1 = lab.host(1)
   const rows = [
     ...(await measureSpread(lab, quick ? 5 : 30)),
     ...(await measureAddresses(host1, quick ? 200 : 2000)),
@@ -85,23 +82,11 @@ function spreadRow(what: string, samples: readonly number[]): Row {
 /** From now on, on the second host's engine itself. */
 async function awaitNetwork(host: Host, name: string, status: number): Promise<number> {
   const start = performance.now()
-  while ((await askEngine(host, `/networks/${name}`)) !== status) {
+  while ((await askEngine(host, `/networks/${name}`)).status !== status) {
     if (performance.now() - start > 30_000) throw new Error(`${name} is not spread`)
     await sleep(lookMs)
   }
   return performance.now() - start
-}
-
-function askEngine(host: Host, path: string): Promise<number> {
-  const socketPath = host.path('/run/docker.sock')
-  return new Promise((resolve, reject) => {
-    request({ socketPath, path }, (response) => {
-      response.resume()
-      response.on('end', () => resolve(response.statusCode ?? 0))
-    })
-      .on('error', reject)
-      .end()
-  })
 }
 
 async function measureAddresses(host: Host, count: number): Promise<readonly Row[]> {

@@ -12,6 +12,7 @@ import path from 'node:path'
 import { addressOf } from '../../test/support/cluster.ts'
 import { createLab, ok } from '../../test/support/lab/lab.ts'
 import type { Host, Lab } from '../../test/support/lab/lab.ts'
+import { launchWeave } from './launch.ts'
 
 export interface Scene extends AsyncDisposable {
   readonly lab: Lab
@@ -34,7 +35,9 @@ export interface Way {
 
 /** Our small programs, for hosts and containers under the same path. */
 const programs = import.meta.dirname
+export const mountPrograms = `--volume=${programs}:${programs}:ro`
 export const talk = path.join(programs, 'talk.mjs')
+export const lookups = path.join(programs, 'lookups.mjs')
 
 export async function createScene(prefix: string | undefined): Promise<Scene> {
   const store = 'etcd-as-docker-cluster-store'
@@ -45,7 +48,7 @@ export async function createScene(prefix: string | undefined): Promise<Scene> {
     ...(prefix === undefined ? {} : { prefix }),
   })
   try {
-    await launchWeave(lab)
+    await launchWeave(lab.hosts)
     const ways = [
       hostWay(lab),
       await containerWay(lab, 'weave'),
@@ -57,14 +60,6 @@ export async function createScene(prefix: string | undefined): Promise<Scene> {
     await lab[Symbol.asyncDispose]()
     throw error
   }
-}
-
-/** As plain processes: containers of our own would be counted with the ones that are measured. */
-async function launchWeave(lab: Lab): Promise<void> {
-  const [first, second] = [lab.host(1), lab.host(2)]
-  await ok(first.weave('launch', '--run-as=process'))
-  await ok(second.weave('launch', '--run-as=process', first.name))
-  await Promise.all(lab.hosts.map((host) => ok(host.weave('launch-plugin', '--run-as=process'))))
 }
 
 function hostWay(lab: Lab): Way {
@@ -82,19 +77,29 @@ function hostWay(lab: Lab): Way {
 async function containerWay(lab: Lab, network: 'weave' | 'overlay'): Promise<Way> {
   const [near, far] = [lab.host(1), lab.host(2)]
   await ok(near.docker('network', 'create', `--driver=${network}`, network))
-  await Promise.all([stay(near, network), stay(far, network)])
+  await Promise.all([near, far].map((host) => stay(host, nameOn(host, network), network)))
   return {
     name: network,
-    target: await addressOf(far, `${network}-2`, network),
-    near: (command) => ok(near.docker('exec', `${network}-1`, ...command)),
+    target: await addressOf(far, nameOn(far, network), network),
+    near: (command) => ok(near.docker('exec', nameOn(near, network), ...command)),
     async startFar(command) {
-      await ok(far.docker('exec', '-d', `${network}-2`, ...command))
+      await ok(far.docker('exec', '-d', nameOn(far, network), ...command))
     },
   }
 }
 
-async function stay(host: Host, network: string): Promise<void> {
-  const name = `--name=${network}-${host.name.slice(-1)}`
-  const mount = `--volume=${programs}:${programs}:ro`
-  await ok(host.docker('run', '-d', name, mount, `--net=${network}`, 'tools', 'sleep', '100000'))
+/** Of the container, such as `weave-1`. */
+function nameOn(host: Host, network: string): string {
+  return `${network}-${host.name.slice(-1)}`
+}
+
+/** Runs a container that stays and has our small programs. */
+export async function stay(
+  host: Host,
+  name: string,
+  network: string,
+  ...flags: readonly string[]
+): Promise<void> {
+  const all = [`--name=${name}`, `--net=${network}`, ...flags, mountPrograms]
+  await ok(host.docker('run', '-d', ...all, 'tools', 'sleep', '100000'))
 }

@@ -10,6 +10,7 @@
  */
 
 import { connect, createServer } from 'node:net'
+import { print, summarise } from './samples.mjs'
 
 const [what, ...rest] = process.argv.slice(2)
 const atOnce = 16
@@ -46,16 +47,9 @@ function ask(to, end) {
       microseconds.push((now - asked) * 1000)
       if (now < end) return next()
       socket.resetAndDestroy()
-      // The first ones warm the program up.
-      const samples = microseconds.slice(Math.min(500, microseconds.length >> 1))
-      samples.sort((a, b) => a - b)
-      resolve({ p50: at(samples, 0.5), p99: at(samples, 0.99), count: samples.length })
+      resolve(summarise(microseconds))
     })
   })
-}
-
-function at(sorted, q) {
-  return sorted[Math.ceil(q * sorted.length) - 1]
 }
 
 async function connectAgainAndAgain(to, end) {
@@ -80,8 +74,4 @@ function once(to) {
       resolve()
     })
   })
-}
-
-function print(result) {
-  console.log(JSON.stringify(result))
 }
