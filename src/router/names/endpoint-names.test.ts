@@ -97,6 +97,17 @@ test('a container that ended without our being told has no name, once the engine
   expect(namingNow()).toBeUndefined()
 })
 
+test('nor has one whose namespace has gone, however short ago it joined', async () => {
+  const naming = { container: 'c2ce8a03998c', network: 'front-net', names: ['web'] }
+  await facts.setEndpoint({ ...endpoint, naming })
+  const ended = [container({ attachment: { networkId: 'n1' } })]
+  now = joinedMs + 1000
+  await create({ containers: ended, namespaces: [] }).refresh()
+  expect(namingNow()).toEqual(naming)
+  await create({ containers: ended, namespaces: [], isRead: true }).refresh()
+  expect(namingNow()).toBeUndefined()
+})
+
 test('a container that is back with another endpoint has no name for the one of before', async () => {
   const naming = { container: 'c2ce8a03998c', network: 'front-net', names: ['web'] }
   await facts.setEndpoint({ ...endpoint, naming })
@@ -140,10 +151,13 @@ interface World {
   readonly owner?: string
   /** The engine has said all that it has. */
   readonly isRead?: boolean
+  readonly namespaces?: readonly string[]
   readonly onChange?: () => void
 }
 
-function create({ containers, owner, isRead = false, onChange = () => {} }: World): EndpointNames {
+function create(world: World): EndpointNames {
+  const { containers, owner, isRead = false, onChange = () => {} } = world
+  const { namespaces = ['/netns/web'] } = world
   const all = new Map(containers.map((one) => [one.id, one]))
   return createEndpointNames({
     facts,
@@ -163,6 +177,7 @@ function create({ containers, owner, isRead = false, onChange = () => {} }: Worl
       find: async (wanted) => all.get(wanted),
     },
     ownerOf: async (sandbox) => (sandbox === '/netns/web' ? owner : undefined),
+    exists: async (sandbox) => namespaces.includes(sandbox),
     onChange,
     now: () => now,
   })

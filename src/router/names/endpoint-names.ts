@@ -33,6 +33,8 @@ export interface EndpointNamesSources {
   readonly domain: string
   /** The whole ID of the container that has processes in a sandbox, if it can be told. */
   readonly ownerOf: (sandbox: string) => Promise<string | undefined>
+  /** Whether a sandbox is a namespace now; one that has a name has been one. */
+  readonly exists: (sandbox: string) => Promise<boolean>
   readonly onChange: () => void
   /** Milliseconds since 1970, as `since` of an endpoint is told in. */
   readonly now: () => number
@@ -53,7 +55,8 @@ export function createEndpointNames(sources: EndpointNamesSources): EndpointName
   async function renew(id: EndpointId, look: Look): Promise<boolean> {
     const endpoint = facts.endpoints.get(id)
     if (endpoint === undefined || endpoint.phase === 'left') return false
-    const naming = (await look(endpoint)) ?? (isOver(endpoint) ? undefined : endpoint.naming)
+    const found = await look(endpoint)
+    const naming = found ?? ((await isOver(endpoint)) ? undefined : endpoint.naming)
     if (JSON.stringify(naming) === JSON.stringify(endpoint.naming)) return false
     await facts.setEndpoint({ ...endpoint, naming })
     return true
@@ -61,13 +64,16 @@ export function createEndpointNames(sources: EndpointNamesSources): EndpointName
 
   /**
    * Its container ended, or has another endpoint in its place, and we were not there to be told. One that is
-   * being started does not run yet, either, but has joined a moment ago.
+   * being started does not run yet, either, but has a namespace, and has joined a moment ago.
    */
-  function isOver(endpoint: OwnEndpoint): boolean {
-    const { naming, since } = endpoint
+  async function isOver(endpoint: OwnEndpoint): Promise<boolean> {
+    const { naming, since, sandbox = '' } = endpoint
     if (naming === undefined || !roster.isRead()) return false
     const container = roster.running(naming.container)
-    if (container === undefined) return sources.now() - Date.parse(since) > longestStartMs
+    if (container === undefined) {
+      const isOld = sources.now() - Date.parse(since) > longestStartMs
+      return isOld || !(await sources.exists(sandbox))
+    }
     const dockerId = endpoint.dockerNetwork ?? endpoint.network
     const now = container.attachments.find(({ networkId }) => networkId === dockerId)
     return now !== undefined && now.endpointId !== endpoint.id
