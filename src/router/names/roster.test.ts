@@ -52,6 +52,20 @@ test('what is there when the engine answers is known, and what happens since', a
   await settled(() => !roster.containers().has('db'))
 })
 
+test.each([
+  [{ subnet: '172.17.0.0/16', gateway: '172.17.0.9' }, '172.17.0.9'],
+  [{ subnet: '172.17.0.0/16' }, '172.17.0.1'],
+])(
+  'the engine’s first bridge is where it says, or else at the first address: %o',
+  async (ipam, address) => {
+    const world = createWorld()
+    const bridge = { name: 'bridge', driver: 'bridge', scope: 'local' }
+    world.networks.push({ ...bridge, id: 'n0', settings: { ...settings(), ipam: [ipam] } })
+    const roster = follow(world)
+    await settled(() => roster.bridgeAddress() === address)
+  },
+)
+
 test('what has gone while the engine did not answer is forgotten', async () => {
   const world = createWorld()
   world.containers.set('web', container('web', { name: 'web' }))
@@ -146,11 +160,13 @@ function container(
   return { id, name, hostname: id, domainname: '', pid: 7, sandbox: `/netns/${id}`, attachments }
 }
 
+type Network = Awaited<ReturnType<Engine['networks']>>[number]
 type Listed = Awaited<ReturnType<Engine['containers']>>[number]
 
 interface World {
   readonly engine: RosterSources['engine']
   readonly containers: Map<string, ContainerDetails>
+  readonly networks: Network[]
   /** Besides those of `containers`. */
   readonly listed: Listed[]
   readonly asked: string[]
@@ -168,9 +184,11 @@ function createWorld(): World {
   let opened: (() => void) | undefined
   let held: Promise<unknown> = Promise.resolve()
   const swarm = { state: '', nodeId: '', address: '', isManager: false, managers: [] }
-  const network = { id: 'n1', name: 'front', driver: 'weave', scope: 'local', settings: settings() }
+  const front = { id: 'n1', name: 'front', driver: 'weave', scope: 'local', settings: settings() }
+  const networks: Network[] = [front]
   return {
     containers,
+    networks,
     listed,
     asked,
     happen: (event) => void events.push(event),
@@ -194,7 +212,7 @@ function createWorld(): World {
           return { id, name, state: 'running', networkMode: '', attachments: [] }
         }),
       ],
-      networks: async () => [network],
+      networks: async () => networks,
       info: async () => ({ version: '28.5.2', directory, clusterStore: '', swarm }),
       async *events({ signal, onOpen }) {
         opened = onOpen
@@ -209,7 +227,7 @@ function createWorld(): World {
   }
 }
 
-function settings(): Awaited<ReturnType<Engine['networks']>>[number]['settings'] {
+function settings(): Network['settings'] {
   const flags = { internal: false, attachable: false, ipv4: true, ipv6: false }
   return { ipamDriver: 'weave', ipamOptions: {}, ipam: [], options: {}, labels: {}, ...flags }
 }

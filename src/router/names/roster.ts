@@ -12,6 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { readContainerFile } from '../../docker/container-file.ts'
 import type { ContainerDetails, Engine } from '../../docker/engine.ts'
 import type { EngineEvent } from '../../docker/events.ts'
+import { defaultGateway, poolOf } from '../../model/pool.ts'
+import { parsePrefix } from '../../model/prefix.ts'
 import { nameContainer, shortId } from '../../naming/called.ts'
 import { remember } from '../remember.ts'
 
@@ -69,8 +71,7 @@ export function createRoster({ engine, onChange }: RosterSources): Roster {
       engine.networks({ signal }),
     ])
     for (const { id, name } of networks) known.networkNames.set(id, name)
-    const bridge = networks.find(({ name }) => name === dockerBridge)?.settings.ipam[0]?.gateway
-    known.setEngine({ directory, bridge })
+    known.setEngine({ directory, bridge: findBridge(networks) })
     known.keepOnly(new Set(listed.map(({ id }) => id)))
     const waiting = listed.map(({ id }) => id)
     async function work(): Promise<void> {
@@ -107,6 +108,17 @@ export function createRoster({ engine, onChange }: RosterSources): Roster {
       for await (const event of engine.events({ signal, filters, onOpen })) hear(event, signal)
     },
   }
+}
+
+/** Engines up to 20.10 do not say it before their second start; it is the first address then. */
+function findBridge(
+  networks: Awaited<ReturnType<RosterSources['engine']['networks']>>,
+): string | undefined {
+  const [ipam] = networks.find(({ name }) => name === dockerBridge)?.settings.ipam ?? []
+  if (ipam?.gateway !== undefined) return ipam.gateway
+  const subnet = parsePrefix(ipam?.subnet ?? '')
+  const pool = subnet === undefined ? undefined : poolOf('local', subnet)
+  return pool === undefined ? undefined : defaultGateway(pool)
 }
 
 interface EngineFacts {
