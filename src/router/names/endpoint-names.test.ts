@@ -88,23 +88,23 @@ test('a container that ended without our being told has no name, once the engine
   await facts.setEndpoint({ ...endpoint, naming })
   const ended = [container({ attachment: { networkId: 'n1' } })]
   now = joinedMs + 29_000
-  await create({ containers: ended, isRead: true }).refresh()
+  await create({ containers: ended, isRead: true, owner: id }).refresh()
   expect(namingNow()).toEqual(naming)
   now = joinedMs + 31_000
-  await create({ containers: ended }).refresh()
+  await create({ containers: ended, owner: id }).refresh()
   expect(namingNow()).toEqual(naming)
-  await create({ containers: ended, isRead: true }).refresh()
+  await create({ containers: ended, isRead: true, owner: id }).refresh()
   expect(namingNow()).toBeUndefined()
 })
 
-test('nor has one whose namespace has gone, however short ago it joined', async () => {
+test('nor has one without a process, however short ago it joined', async () => {
   const naming = { container: 'c2ce8a03998c', network: 'front-net', names: ['web'] }
   await facts.setEndpoint({ ...endpoint, naming })
   const ended = [container({ attachment: { networkId: 'n1' } })]
   now = joinedMs + 1000
-  await create({ containers: ended, namespaces: [] }).refresh()
+  await create({ containers: ended }).refresh()
   expect(namingNow()).toEqual(naming)
-  await create({ containers: ended, namespaces: [], isRead: true }).refresh()
+  await create({ containers: ended, isRead: true }).refresh()
   expect(namingNow()).toBeUndefined()
 })
 
@@ -151,13 +151,11 @@ interface World {
   readonly owner?: string
   /** The engine has said all that it has. */
   readonly isRead?: boolean
-  readonly namespaces?: readonly string[]
   readonly onChange?: () => void
 }
 
 function create(world: World): EndpointNames {
   const { containers, owner, isRead = false, onChange = () => {} } = world
-  const { namespaces = ['/netns/web'] } = world
   const all = new Map(containers.map((one) => [one.id, one]))
   return createEndpointNames({
     facts,
@@ -177,7 +175,6 @@ function create(world: World): EndpointNames {
       find: async (wanted) => all.get(wanted),
     },
     ownerOf: async (sandbox) => (sandbox === '/netns/web' ? owner : undefined),
-    exists: async (sandbox) => namespaces.includes(sandbox),
     onChange,
     now: () => now,
   })

@@ -33,8 +33,6 @@ export interface EndpointNamesSources {
   readonly domain: string
   /** The whole ID of the container that has processes in a sandbox, if it can be told. */
   readonly ownerOf: (sandbox: string) => Promise<string | undefined>
-  /** Whether a sandbox is a namespace now; one that has a name has been one. */
-  readonly exists: (sandbox: string) => Promise<boolean>
   readonly onChange: () => void
   /** Milliseconds since 1970, as `since` of an endpoint is told in. */
   readonly now: () => number
@@ -64,7 +62,7 @@ export function createEndpointNames(sources: EndpointNamesSources): EndpointName
 
   /**
    * Its container ended, or has another endpoint in its place, and we were not there to be told. One that is
-   * being started does not run yet, either, but has a namespace, and has joined a moment ago.
+   * being started does not run yet, either, but has a process in its namespace, and has joined a moment ago.
    */
   async function isOver(endpoint: OwnEndpoint): Promise<boolean> {
     const { naming, since, sandbox = '' } = endpoint
@@ -72,7 +70,7 @@ export function createEndpointNames(sources: EndpointNamesSources): EndpointName
     const container = roster.running(naming.container)
     if (container === undefined) {
       const isOld = sources.now() - Date.parse(since) > longestStartMs
-      return isOld || !(await sources.exists(sandbox))
+      return isOld || (await sources.ownerOf(sandbox)) === undefined
     }
     const dockerId = endpoint.dockerNetwork ?? endpoint.network
     const now = container.attachments.find(({ networkId }) => networkId === dockerId)

@@ -108,7 +108,6 @@ function createRegister(sources: NamesSources): Register {
     roster,
     domain,
     ownerOf: findOwner,
-    exists: async (sandbox) => (await findSandbox(sandbox)) !== undefined,
     now: Date.now,
   })
   const byHand = createByHand({

@@ -52,6 +52,15 @@ test('what is there when the engine answers is known, and what happens since', a
   await settled(() => !roster.containers().has('db'))
 })
 
+test('a container that does not run has no endpoint, whatever the engine still shows', async () => {
+  const world = createWorld()
+  const ended = { ...container('web', { name: 'web', endpointId: 'e1' }), pid: 0 }
+  world.containers.set('web', ended)
+  const roster = follow(world)
+  await settled(() => roster.isRead())
+  expect(roster.withEndpoint('e1')).toBeUndefined()
+})
+
 test.each([
   [{ subnet: '172.17.0.0/16', gateway: '172.17.0.9' }, '172.17.0.9'],
   [{ subnet: '172.17.0.0/16' }, '172.17.0.1'],

@@ -229,9 +229,9 @@ function createIndex(containers: Iterable<ContainerDetails>): {
       sandboxes.set(container.sandbox, container)
       running.set(shortId(container.id), container)
     }
-    for (const attachment of container.attachments) {
+    // One that ended with its engine still shows the endpoint that it had.
+    for (const attachment of isUp ? container.attachments : []) {
       endpoints.set(attachment.endpointId, container)
-      if (!isUp) continue
       for (const address of attachment.addresses) byAddress.set(address, container)
       for (const name of namesIn(container, attachment)) {
         const key = `${attachment.networkId}/${name}`
