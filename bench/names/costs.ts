@@ -1,6 +1,7 @@
 /** What do names cost a container's start, and a router that answers many containers which ask nothing? */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readStatus } from '../../test/support/cluster.ts'
 import { ok } from '../../test/support/lab/lab.ts'
 import type { Host } from '../../test/support/lab/lab.ts'
 import { timeStarts } from '../docker-run.ts'
@@ -27,6 +28,8 @@ export async function measureCosts(
   const starts = await measureStarts(hosts, rounds)
   await Promise.all(hosts.map(fill))
   await sleep(settleMs)
+  await expectAnswered(named, (count) => count >= containers)
+  await expectAnswered(nameless, (count) => count === 0)
   const routers = await Promise.all(hosts.map((host) => measureIdle(host, idleMs)))
   return { note, rows: [starts, ...idleRows(routers)] }
 }
@@ -49,6 +52,13 @@ async function fill(host: Host): Promise<void> {
   const run = 'docker run -d --net=weave busybox sleep 100000'
   const script = `for _ in $(seq ${containers}); do ${run} || exit 1; done`
   await ok(host.run(script, { deadlineMs: startMs }))
+}
+
+/** That the two differ in what is measured. */
+async function expectAnswered(host: Host, isRight: (containers: number) => boolean): Promise<void> {
+  const { dns } = await readStatus(host)
+  if (isRight(dns.containers)) return
+  throw new Error(`${host.name} answers ${dns.containers} containers`)
 }
 
 interface Idle {
