@@ -51,7 +51,7 @@ test('a network made on any engine is on all of them, with all of its settings',
   }
 })
 
-test('containers on all three reach each other, with big packets, and over TCP', async () => {
+test('containers on all three reach each other, by address and by name, and over TCP', async () => {
   await makeOn(lab.host(2), 'weave')
   for (const host of lab.hosts) {
     await runContainer(host, `on-${host.name}`, { args: ['--restart=always'] })
@@ -61,10 +61,11 @@ test('containers on all three reach each other, with big packets, and over TCP',
   expect(new Set(addresses).size).toBe(lab.hosts.length)
   for (const from of lab.hosts) {
     for (const [index, to] of lab.hosts.entries()) {
-      const address = addresses[index] ?? ''
-      expect(await pings(from, `on-${from.name}`, address, '-s', '10000')).toBe(true)
-      const text = await fetchText(from, `on-${from.name}`, `http://${address}/`)
-      expect(text).toBe(`this is ${to.name}`)
+      for (const target of [addresses[index] ?? '', `on-${to.name}`]) {
+        expect(await pings(from, `on-${from.name}`, target, '-s', '10000'), target).toBe(true)
+        const text = await fetchText(from, `on-${from.name}`, `http://${target}/`)
+        expect(text).toBe(`this is ${to.name}`)
+      }
     }
   }
 })
@@ -77,10 +78,10 @@ test.each(['stopDocker', 'killDocker'] as const)(
       await host.startDocker()
       for (const other of lab.hosts) {
         if (other === host) continue
-        const isReached = await until(async () => {
-          const address = await addressOf(host, `on-${host.name}`)
-          return address !== '' && (await pings(other, `on-${other.name}`, address))
-        }, 30_000)
+        const isReached = await until(
+          () => pings(other, `on-${other.name}`, `on-${host.name}`),
+          30_000,
+        )
         expect(isReached, `${host.name} from ${other.name}`).toBe(true)
       }
     }

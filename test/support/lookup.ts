@@ -50,12 +50,13 @@ export async function expectAddresses(
   asker: Asker,
   name: string,
   addresses: readonly string[],
-  patienceMs = 10_000,
+  options: { readonly patienceMs?: number; readonly resolver?: ResolverName } = {},
 ): Promise<void> {
+  const { patienceMs = 10_000, resolver } = options
   const wanted = addresses.toSorted().join()
   let found = ''
   const isSo = await until(async () => {
-    found = (await lookUp(asker, name)).toSorted().join()
+    found = (await lookUp(asker, name, resolver)).toSorted().join()
     return found === wanted
   }, patienceMs)
   if (isSo) return

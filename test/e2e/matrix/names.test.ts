@@ -3,16 +3,18 @@
  * network with. Nothing of it needs a flag.
  */
 
+import { writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   addressOf,
+  awaitNetwork,
   createNetwork,
   createSeedLab,
   ipv6Of,
   removeNetwork,
   runContainer,
 } from '../../support/cluster.ts'
-import { ok } from '../../support/lab/lab.ts'
+import { ok, until } from '../../support/lab/lab.ts'
 import type { Host, Lab } from '../../support/lab/lab.ts'
 import { addLookupImage } from '../../support/lab/lookup.ts'
 import { startUpstream } from '../../support/lab/upstream.ts'
@@ -355,8 +357,68 @@ describe('names are found', () => {
   })
 })
 
+describe('an application of several parts, by docker-compose on two hosts', () => {
+  const file = '/tmp/shop.yml'
+  const ipam = currentMode().store === 'none' ? 'ipam: {driver: weave}' : ''
+  const service = `{image: ${image}, command: [sleep, '100000'], stop_signal: SIGKILL}`
+  const text = `version: '3.8'
+services: {front: ${service}, back: ${service}}
+networks:
+  default:
+    driver: weave
+    ${ipam}
+`
+
+  function compose(host: Host, ...args: readonly string[]): Promise<string> {
+    return ok(host.run(['docker-compose', '-p', 'shop', '-f', file, ...args]))
+  }
+
+  /** Addresses of a part as the other one is told. */
+  function told(host: Host, part: string, name: string): Promise<string> {
+    return compose(host, 'exec', '-T', part, 'sh', '-c', `resolve ${name} | sort`)
+  }
+
+  async function addresses(host: Host, part: string): Promise<string> {
+    const ids = (await compose(host, 'ps', '-q', part)).split('\n')
+    const all = await Promise.all(ids.map((id) => addressOf(host, id, 'shop_default')))
+    return all.toSorted().join('\n')
+  }
+
+  beforeAll(async () => {
+    for (const host of [host1, host2]) await writeFile(host.path(file), text)
+    await compose(host1, 'up', '-d', 'front')
+    await awaitNetwork(host2, 'shop_default')
+    await compose(host2, 'up', '-d', 'back')
+  })
+
+  afterAll(async () => {
+    for (const host of [host1, host2]) await compose(host, 'rm', '-s', '-f')
+    await removeNetwork(lab, 'shop_default')
+  })
+
+  test('they find each other by the names of the parts, both ways', async () => {
+    const [front, back] = [await addresses(host1, 'front'), await addresses(host2, 'back')]
+    expect(await until(async () => (await told(host1, 'front', 'back')) === back, 10_000)).toBe(
+      true,
+    )
+    expect(await told(host2, 'back', 'front')).toBe(front)
+    await compose(host1, 'exec', '-T', 'front', 'ping', '-c1', '-W5', 'back')
+    await compose(host2, 'exec', '-T', 'back', 'ping', '-c1', '-W5', 'front')
+    expect((await dig(onHost1, 'back')).status).toBe('NXDOMAIN')
+  })
+
+  test('and so they do when one of them has become three', async () => {
+    await compose(host2, 'up', '-d', '--scale', 'back=3', 'back')
+    const three = await addresses(host2, 'back')
+    expect(three.split('\n')).toHaveLength(3)
+    expect(await until(async () => (await told(host1, 'front', 'back')) === three, 10_000)).toBe(
+      true,
+    )
+  })
+})
+
 describe('when a container starts', () => {
-  const rounds = 20
+  const rounds = 10
 
   test('what it asks first is answered', async ({ annotate }) => {
     const three = await addressOf(host3, 'three')
@@ -372,22 +434,38 @@ describe('when a container starts', () => {
     expect(atFirst).toBeGreaterThanOrEqual(answersAtOnce ? rounds : 0)
   })
 
-  test('it is found by whom it calls first', async ({ annotate }) => {
-    const server = ['exec', '-d', 'three', 'nc', '-ll', '-p', '7000', '-e', 'resolve', 'caller']
-    await ok(host3.docker(...server))
+  test('and that of one with dns-args, on every engine', async () => {
     const three = await addressOf(host3, 'three')
-    const call = `until nc ${three} 7000; do usleep 20000; done; ip -o -4 address show ethwe0`
-    const run = ['run', '--rm', '--net=weave', '--name=caller', image, 'sh', '-c', call]
-    let found = 0
+    const args = (await ok(host2.weave('dns-args'))).split(' ')
     for (let round = 0; round < rounds; round += 1) {
-      const said = await ok(host2.docker(...run))
-      const [, own = ''] = /inet ([\d.]+)/.exec(said) ?? []
-      if (said.startsWith(`${own}\n`)) found += 1
-      await expectAddresses(onHost3, 'caller', [])
+      const run = ['run', '--rm', '--net=weave', ...args, image, 'resolve', 'three']
+      expect(await ok(host2.docker(...run))).toBe(three)
     }
-    await annotate(`${found} of ${rounds} were found`)
-    expect(found).toBeGreaterThanOrEqual(answersAtOnce ? rounds : 0)
   })
+
+  test.for([
+    ['name', '7001'],
+    ['network-alias', '7002'],
+    ['hostname', '7003'],
+  ] as const)(
+    'it is found by its %s by whom it calls first',
+    async ([flag, port], { annotate }) => {
+      const server = ['exec', '-d', 'three', 'nc', '-ll', '-p', port, '-e', 'resolve', 'caller']
+      await ok(host3.docker(...server))
+      const three = await addressOf(host3, 'three')
+      const call = `until nc ${three} ${port}; do usleep 20000; done; ip -o -4 address show ethwe0`
+      const run = ['run', '--rm', '--net=weave', `--${flag}=caller`, image, 'sh', '-c', call]
+      let found = 0
+      for (let round = 0; round < rounds; round += 1) {
+        const said = await ok(host2.docker(...run))
+        const [, own = ''] = /inet ([\d.]+)/.exec(said) ?? []
+        if (said.startsWith(`${own}\n`)) found += 1
+        await expectAddresses(onHost3, 'caller', [])
+      }
+      await annotate(`${found} of ${rounds} were found`)
+      expect(found).toBeGreaterThanOrEqual(answersAtOnce ? rounds : 0)
+    },
+  )
 })
 
 /** Does something in a container on the first host that is run with these flags. */
