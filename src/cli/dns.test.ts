@@ -25,6 +25,8 @@ afterEach(async () => {
   rmSync(host.home, { recursive: true, force: true })
 })
 
+const manyAddresses = Array.from({ length: 65 }, (_, index) => `10.0.0.${index}`)
+
 test('words are told apart, names are kept in one form, and nothing is printed', async () => {
   await run(['dns-add', '10.0.0.1', 'web1', 'FD00:0::1', '-h', 'WWW.Weave.Local.'], host.context)
   await run(['dns-add', 'web1', '-h', 'www', '--net=front'], host.context)
@@ -57,6 +59,7 @@ test.each([
   [['dns-add', 'web1', '-h'], 'argument missing'],
   [['dns-remove'], 'weave status dns'],
   [['dns-remove', '--net=front'], 'weave status dns'],
+  [['dns-add', ...manyAddresses, '-h', 'x'], '65 addresses are too many at once'],
   [['dns-lookup', ''], 'Give a name'],
   [['dns-lookup'], 'missing required argument'],
   [['launch-dns'], 'weave launch --no-dns'],

@@ -5,6 +5,7 @@ import { parseIp } from '../model/address.ts'
 import type { IpAddress } from '../model/address.ts'
 import { badArgument, badUsage } from '../model/faults.ts'
 import { readName } from '../model/name.ts'
+import { maxAddresses } from '../model/static-name.ts'
 import { given } from '../settings/flags.ts'
 import type { Flags } from '../settings/flags.ts'
 
@@ -27,6 +28,12 @@ export function addNameOptions(command: Command, network: string): Command {
 /** @throws BAD_ARGUMENT, BAD_USAGE */
 export function readNameWords(words: readonly string[], options: Flags): NameWords {
   const addresses = words.flatMap((word) => parseIp(word) ?? [])
+  if (addresses.length > maxAddresses) {
+    throw badUsage(
+      `${addresses.length} addresses are too many at once`,
+      `Give at most ${maxAddresses}, and the others with another command.`,
+    )
+  }
   const [container, other] = words.filter((word) => parseIp(word) === undefined)
   if (container !== undefined) refuseAlmostAddress(container)
   if (other !== undefined) {

@@ -41,6 +41,7 @@ import { isName } from '../model/name.ts'
 import { isPoolId } from '../model/pool.ts'
 import type { PoolId } from '../model/pool.ts'
 import { parsePrefix } from '../model/prefix.ts'
+import { maxAddresses } from '../model/static-name.ts'
 
 const ipAddress = z.custom<IpAddress>(isIpAddress, 'not an IP address')
 const mac = z.custom<Mac>(isUnicastMac, 'not a MAC address of an interface')
@@ -167,7 +168,7 @@ const namePlace = {
 }
 
 export const nameSpec = z
-  .strictObject({ name: dnsName, addresses: z.array(ipAddress).max(64), ...namePlace })
+  .strictObject({ name: dnsName, addresses: z.array(ipAddress).max(maxAddresses), ...namePlace })
   .refine(
     ({ addresses, container }) => addresses.length > 0 || container !== undefined,
     'neither addresses nor a container',
@@ -175,7 +176,11 @@ export const nameSpec = z
 
 /** All of it must match; what is left out matches everything. */
 export const nameFilter = z
-  .strictObject({ name: dnsName.optional(), addresses: z.array(ipAddress).max(64), ...namePlace })
+  .strictObject({
+    name: dnsName.optional(),
+    addresses: z.array(ipAddress).max(maxAddresses),
+    ...namePlace,
+  })
   .refine(
     ({ name, addresses, container }) =>
       name !== undefined || addresses.length > 0 || container !== undefined,

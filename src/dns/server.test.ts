@@ -300,7 +300,7 @@ test.each([
   socket.resume()
   behave(socket)
 
-  await once(socket, 'close')
+  await closed(socket)
 })
 
 test('a connection on which an answer is due does not end', async () => {
@@ -318,7 +318,7 @@ test('a connection with garbage ends', async () => {
   socket.resume()
   socket.write(framed(Buffer.from('GET / HTTP/1.1')).fill(0xff, 2))
 
-  await once(socket, 'close')
+  await closed(socket)
   expect(server.counters()).toMatchObject({ asked: 1, dropped: 1 })
 })
 
@@ -593,4 +593,11 @@ async function stalled(figure: () => number): Promise<void> {
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(2)
+}
+
+/** However it ends: who writes to the end is told so by an error. */
+function closed(socket: net.Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve())
+  })
 }

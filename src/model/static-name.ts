@@ -25,6 +25,9 @@ export interface StaticName {
   readonly container?: string | undefined
 }
 
+/** Of one name at a time: more would be a mistake, or a job for several commands. */
+export const maxAddresses = 64
+
 const idText = /^[0-9a-f]{32}$/
 
 export function isStaticNameId(value: unknown): value is StaticNameId {
