@@ -15,22 +15,37 @@ const remembered = { n1: networkId('10.44.0.0-16') }
 
 test('what both know is left alone', () => {
   expect(
-    compareNetworks({ remembered, networks: [web], driverName: 'weave', before: none }),
+    compareNetworks({
+      remembered,
+      forgotten: none,
+      networks: [web],
+      driverName: 'weave',
+      before: none,
+    }),
   ).toEqual({ learned: {}, vanished: [], suspects: none })
 })
 
 test('a network that is missing is suspected, and counts as removed when it is missing again', () => {
-  const first = compareNetworks({ remembered, networks: [], driverName: 'weave', before: none })
+  const first = compareNetworks({
+    remembered,
+    forgotten: none,
+    networks: [],
+    driverName: 'weave',
+    before: none,
+  })
   expect(first).toEqual({ learned: {}, vanished: [], suspects: new Set(['n1']) })
 
   const before = first.suspects
-  expect(compareNetworks({ remembered, networks: [], driverName: 'weave', before })).toEqual({
+  expect(
+    compareNetworks({ remembered, forgotten: none, networks: [], driverName: 'weave', before }),
+  ).toEqual({
     learned: {},
     vanished: ['n1'],
     suspects: none,
   })
   expect(
-    compareNetworks({ remembered, networks: [web], driverName: 'weave', before }).vanished,
+    compareNetworks({ remembered, forgotten: none, networks: [web], driverName: 'weave', before })
+      .vanished,
   ).toEqual([])
 })
 
@@ -43,6 +58,19 @@ test('only networks of this driver, in local scope, are learned', () => {
   ]
 
   expect(
-    compareNetworks({ remembered: {}, networks, driverName: 'weave', before: none }).learned,
+    compareNetworks({
+      remembered: {},
+      forgotten: none,
+      networks,
+      driverName: 'weave',
+      before: none,
+    }).learned,
   ).toEqual(remembered)
+})
+
+test('a network that Docker is removing just now is not learned again', () => {
+  const forgotten = new Set(['n1'])
+  const compared = { remembered: {}, networks: [web], driverName: 'weave', before: none }
+  expect(compareNetworks({ ...compared, forgotten }).learned).toEqual({})
+  expect(compareNetworks({ ...compared, forgotten: none }).learned).toEqual(remembered)
 })

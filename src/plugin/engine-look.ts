@@ -6,7 +6,8 @@
  * there is doubt, and now and then.
  *
  * The trap is a network that is just being made: we know it before the engine lists it. One counts as
- * removed only when it is missing in two looks, some seconds apart.
+ * removed only when it is missing in two looks, some seconds apart. And one that is just being removed: the
+ * engine lists it until our answer to that is there. One that we forgot a moment ago is not learned.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -60,7 +61,8 @@ async function lookOnce(
   // What we remember first: what is made in between is then not seen at all.
   const remembered = memory.now().networks
   const networks = await engine.networks({ signal })
-  const compared = compareNetworks({ remembered, networks, driverName, before })
+  const forgotten = memory.forgotten()
+  const compared = compareNetworks({ remembered, forgotten, networks, driverName, before })
   const { learned, vanished, suspects } = compared
   if (Object.keys(learned).length === 0 && vanished.length === 0) return suspects
   await memory.change((now) => apply(now, compared))
@@ -71,11 +73,13 @@ async function lookOnce(
 
 export function compareNetworks({
   remembered,
+  forgotten,
   networks,
   driverName,
   before,
 }: {
   readonly remembered: Recollection['networks']
+  readonly forgotten: ReadonlySet<string>
   readonly networks: readonly EngineNetwork[]
   readonly driverName: string
   readonly before: ReadonlySet<string>
@@ -84,7 +88,8 @@ export function compareNetworks({
   const missing = Object.keys(remembered).filter((id) => !ids.has(id))
   const learned = networks
     .filter(({ id, driver, scope }) => {
-      return driver === driverName && scope === 'local' && remembered[id] === undefined
+      const isKnown = remembered[id] !== undefined || forgotten.has(id)
+      return driver === driverName && scope === 'local' && !isKnown
     })
     .flatMap(({ id, settings }) => {
       const segment = segmentOf(settings)

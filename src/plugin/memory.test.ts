@@ -60,8 +60,21 @@ test('a change that could not be written is not believed, and does not block the
   expect(memory.now().scope).toBe('global')
 })
 
-function open(): Promise<Memory> {
+test('what was forgotten is told for a minute', async () => {
+  let now = 0
+  const memory = await open(() => now)
+  await memory.change((before) => ({ ...before, networks: { one: id('n'), two: id('m') } }))
+  await memory.change((before) => ({ ...before, networks: { two: id('m') } }))
+  expect([...memory.forgotten()]).toEqual(['one'])
+  now = 60_000
+  expect([...memory.forgotten()]).toEqual(['one'])
+  now = 60_001
+  expect([...memory.forgotten()]).toEqual([])
+})
+
+function open(nowMs?: () => number): Promise<Memory> {
   return openMemory({
+    ...(nowMs === undefined ? {} : { nowMs }),
     file: path.join(directory, 'weave.json'),
     asideDir: path.join(directory, 'aside'),
     onSetAside: (problem) => problems.push(problem),
