@@ -110,6 +110,8 @@ test('routers that are killed while containers start give no address twice', asy
   )
   await Promise.all([host1, host2].map((host) => kill(host, 'router')))
   await Promise.all(starts)
+  // One of them takes the store along; until that answers, only addresses that a host owns are given.
+  await Promise.all([host1, host2].map(awaitReady))
   const rest = Array.from({ length: 6 }, (_, index) => `after${index}`)
   for (const [index, name] of rest.entries()) {
     await runContainer(index % 2 === 0 ? host1 : host2, name, { net: 'two' })
@@ -234,6 +236,14 @@ async function addressesIn(host: Host, network: string): Promise<readonly string
 /** Its supervisor, which has the same words on its command line and is older, starts it again. */
 async function kill(host: Host, part: 'router' | 'plugin'): Promise<void> {
   await ok(host.run(['pkill', '-KILL', '-n', '-f', `dist/${part}/main.js`]))
+}
+
+async function awaitReady(host: Host): Promise<void> {
+  const isReady = await until(
+    async () => (await readStatus(host).catch(() => undefined))?.ready === true,
+    60_000,
+  )
+  expect(isReady).toBe(true)
 }
 
 async function isRunning(host: Host, container: string): Promise<boolean> {
