@@ -11,6 +11,7 @@
  * the manager's FreeNetwork means that it is removed.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RouterApi } from '../control/api.ts'
 import type { CreateNetworkRequest, DiscoveredNode } from '../docker/driver-messages.ts'
 import type { DriverCall, NetworkDriver } from '../docker/remote-driver.ts'
@@ -68,12 +69,16 @@ export function createDriver(options: DriverOptions): NetworkDriver {
 
 type Work = DriverOptions & DriverCall
 
+/** How long a network that another takes the place of may still be known. */
+const removalMs = 2000
+const pauseMs = 50
+
 async function createNetwork(request: CreateNetworkRequest, work: Work): Promise<void> {
   const { router, memory, signal, warn } = work
   const options = readNetworkOptions(request.Options)
   for (const note of options.notes) warn(note)
   const { id, spec } = segmentOf({ request, options }, work)
-  refuseSecond({ segment: id, docker: request.NetworkID }, work)
+  await refuseSecond({ segment: id, docker: request.NetworkID }, work)
   await router.putNetwork(id, spec, { signal })
   await memory.change((now) => ({
     ...now,
@@ -82,19 +87,31 @@ async function createNetwork(request: CreateNetworkRequest, work: Work): Promise
   }))
 }
 
-/** Two networks of one engine in one segment would only be found out by who can reach whom. */
-function refuseSecond(
+/**
+ * Two networks of one engine in one segment would only be found out by who can reach whom.
+ *
+ * The trap: Docker shows a network as gone, and gives its subnet again, a moment before it tells us that it is
+ * removed. So the other one is given that moment.
+ */
+async function refuseSecond(
   { segment, docker }: { readonly segment: NetworkId; readonly docker: string },
-  { scope, memory, onDoubt }: DriverOptions,
-): void {
+  { scope, memory, onDoubt, signal }: Work,
+): Promise<void> {
   if (scope === 'global') return
-  const other = Object.entries(memory.now().networks).find(
-    ([network, one]) => one === segment && network !== docker,
-  )
-  if (other === undefined) return
+  function other(): string | undefined {
+    const found = Object.entries(memory.now().networks).find(
+      ([network, one]) => one === segment && network !== docker,
+    )
+    return found?.[0]
+  }
+  for (let waitedMs = 0; other() !== undefined && waitedMs < removalMs; waitedMs += pauseMs) {
+    await sleep(pauseMs, undefined, { signal })
+  }
+  const network = other()
+  if (network === undefined) return
   // It may be one that Docker removed while we were away.
   onDoubt()
-  throw segmentTaken({ segment, network: other[0] })
+  throw segmentTaken({ segment, network })
 }
 
 async function deleteNetwork(network: NetworkId, work: Work): Promise<void> {
