@@ -6,11 +6,7 @@
  */
 
 import { z } from 'zod'
-
-const text = z
-  .string()
-  .nullish()
-  .transform((value) => value ?? '')
+import { text } from './engine-messages.ts'
 
 const attachment = z
   .object({

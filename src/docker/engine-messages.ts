@@ -9,7 +9,8 @@ import { z } from 'zod'
 import type { NetworkSettings, PoolSettings, Texts } from '../model/definition.ts'
 import { formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts'
 
-const text = z.string().nullish().transform(orEmpty)
+/** What Go leaves out or sends as null is the empty text. */
+export const text = z.string().nullish().transform(orEmpty)
 
 const swarm = z.object({
   NodeID: text,

@@ -6,12 +6,15 @@ import type { Resolution } from '../../naming/resolve.ts'
 
 export interface AnswerOptions {
   readonly ttlSeconds: number
-  /** At least 0, below 1. */
-  readonly random: () => number
+  /** At least 0, below 1; another one for tests. */
+  readonly random?: () => number
 }
 
 /** In random order: most programs take the first one, and all containers of a name are to be asked. */
-export function toAnswer(resolution: Resolution, { ttlSeconds, random }: AnswerOptions): Answer {
+export function toAnswer(
+  resolution: Resolution,
+  { ttlSeconds, random = Math.random }: AnswerOptions,
+): Answer {
   switch (resolution.kind) {
     case 'addresses': {
       const records = resolution.addresses.map((data): AnswerRecord => {

@@ -61,8 +61,7 @@ function openHost(address: string, { listings, dns }: HostListenersSources): Pro
     ttlSeconds,
     mostUdpBytes: hostUdpBytes,
     upstream: undefined,
-    decide: (question) =>
-      toAnswer(listings.answerHost(question), { ttlSeconds, random: Math.random }),
+    decide: (question) => toAnswer(listings.answerHost(question), dns),
   })
 }
 
@@ -87,7 +86,7 @@ function openBridge(
     identify: ({ address: from }) => askers.sandboxAt(from),
     decide(question, { identity: sandbox }) {
       if (sandbox === undefined) return { kind: 'refused' }
-      return toAnswer(listings.answer(question, sandbox), { ttlSeconds, random: Math.random })
+      return toAnswer(listings.answer(question, sandbox), dns)
     },
   })
 }

@@ -174,8 +174,7 @@ function openFor(
   return openResolver(file, {
     zone,
     ttlSeconds,
-    decide: (question) =>
-      toAnswer(listings.answer(question, sandbox), { ttlSeconds, random: Math.random }),
+    decide: (question) => toAnswer(listings.answer(question, sandbox), dns),
   })
 }
 
